@@ -1,1 +1,2 @@
-//! Placeholder.
+//! The console: client, terminal views, reports and commands.
+#![forbid(unsafe_code)]

@@ -81,7 +81,11 @@ impl Ledger {
     /// The count of a stage; zero where it has none.
     #[must_use]
     pub fn get(&self, stage: Stage) -> Entry {
-        self.0.iter().copied().find(|entry| entry.stage == stage).unwrap_or(Entry { stage, passed: 0, lost: 0 })
+        self.0.iter().copied().find(|entry| entry.stage == stage).unwrap_or(Entry {
+            stage,
+            passed: 0,
+            lost: 0,
+        })
     }
 
     /// Sets the count of a stage.

@@ -118,7 +118,11 @@ mod tests {
     fn no_name_is_also_a_folder_of_another() {
         for row in TABLE {
             let prefix = format!("{}.", row.name);
-            assert!(!TABLE.iter().any(|other| other.name.starts_with(&prefix)), "{} is leaf and folder", row.name);
+            assert!(
+                !TABLE.iter().any(|other| other.name.starts_with(&prefix)),
+                "{} is leaf and folder",
+                row.name
+            );
         }
     }
 

@@ -114,8 +114,14 @@ mod tests {
         event.record.set(field::TLS_ESTABLISHED, true);
         event.record.set(field::EVENT_START, Timestamp::from_millis(1));
         event.record.set(field::TAGS, vec!["a".to_owned(), "b".to_owned()]);
-        let mut batch =
-            Batch { epoch: 9, sequence: 1, first_event: 1, host: "h".into(), events: vec![event], ..Batch::default() };
+        let mut batch = Batch {
+            epoch: 9,
+            sequence: 1,
+            first_event: 1,
+            host: "h".into(),
+            events: vec![event],
+            ..Batch::default()
+        };
         batch.ledger.set(Stage::Kernel, 10, 1);
         batch
     }
