@@ -13,7 +13,7 @@ static HINT: LazyLock<Pattern> = LazyLock::new(|| {
     Pattern::new(r"(?i)passw|pwd=|token|secret|api[_-]?key|authorization|mysql|mariadb|://[^/\s]*@|sshpass")
 });
 
-static RULES: LazyLock<[(Pattern, &str); 5]> = LazyLock::new(|| {
+static RULES: LazyLock<[(Pattern, &str); 6]> = LazyLock::new(|| {
     [
         // --password x, --token=x; a switch that follows is not a value.
         (
@@ -25,10 +25,12 @@ static RULES: LazyLock<[(Pattern, &str); 5]> = LazyLock::new(|| {
         // password=x, token=x in URLs, bodies, environment.
         (
             Pattern::new(
-                r#"(?i)\b([\w-]*(?:password|passwd|pwd|token|secret|api[_-]?key))=(?:"[^"]*"|'[^']*'|[^\s&;,"']+)"#,
+                r#"(?i)\b([\w-]*(?:password|passwd|token|secret|api[_-]?key))=(?:"[^"]*"|'[^']*'|[^\s&;,"']+)"#,
             ),
             "${1}=***",
         ),
+        // pwd=x, but not a working directory: PWD=/home/x.
+        (Pattern::new(r#"(?i)\b([\w-]*pwd)=[^\s&;,"'/][^\s&;,"']*"#), "${1}=***"),
         // Authorization: Bearer x.
         (
             Pattern::new(
@@ -86,7 +88,7 @@ mod tests {
     #[test]
     fn ordinary_text_is_left_alone() {
         for text in
-            ["Failed password for root from 192.0.2.1", "Accepted password for x", "passwd root", "ls -p x"]
+            ["Failed password for root from 192.0.2.1", "Accepted password for x", "passwd root", "ls -p x", "PWD=/tmp ; x"]
         {
             assert!(matches!(mask(text), Cow::Borrowed(_)) || mask(text) == text, "{text}");
         }

@@ -29,7 +29,7 @@ const TABLE: &[(Step, &str)] = &[
     ),
     (
         Step::Failed,
-        r"^Failed (?P<method>\S+) for (?P<invalid>(?:invalid|illegal) user )?(?P<user>.*) from (?P<host>\S+) port (?P<port>\d+)(?: ssh\d*)?(?::.*)?$",
+        r"^Failed (?P<method>\S+) for (?:(?P<invalid>invalid|illegal) user |user )?(?P<user>.*) from (?P<host>\S+) port (?P<port>\d+)(?: ssh\d*)?(?::.*)?$",
     ),
     (
         Step::Failed,
@@ -129,6 +129,11 @@ fn bare(message: &str) -> (&str, bool) {
         && let Some((_, rest)) = rest.split_once("] ")
     {
         text = rest;
+    }
+    if let Some(rest) = text.strip_prefix("kernel:")
+        && let Some((_, rest)) = rest.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']'))
+    {
+        text = rest.trim_start_matches([':', ' ']);
     }
     for level in ["error: ", "fatal: ", "info: "] {
         text = text.strip_prefix(level).unwrap_or(text);
