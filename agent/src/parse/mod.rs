@@ -1,1 +1,230 @@
-//! Not built yet.
+//! Log lines into events: one parser per program, one entry for all.
+//!
+//! A [`Reader`] belongs to one log source. It reads the header, hands the message to the parser of
+//! the program that wrote it, and keeps what later lines need (the peer of an sshd process). A line
+//! that no parser knows is not lost: it becomes an event marked `watchpost.parse: raw`. Nothing
+//! here fails, and time arrives as an argument. Lines are foreign bytes: bounded by [`LINE_BYTES`],
+//! matched by regular expressions that take linear time.
+
+mod account;
+mod cron;
+mod mask;
+mod pam;
+mod pattern;
+mod peer;
+mod sshd;
+mod stamp;
+mod su;
+mod sudo;
+mod syslog;
+mod web;
+
+pub use mask::mask;
+pub use stamp::Reference;
+pub use syslog::{Header, header};
+
+use watchpost_model::event::{Auth, Log};
+use watchpost_model::{Event, Timestamp, field as f};
+
+/// Bytes of a line that are kept; a longer one is cut and marked. The wire carries no longer text.
+pub const LINE_BYTES: usize = watchpost_model::limits::TEXT_BYTES;
+
+/// rsyslog folds equal lines into one; more than this many in one fold are not unfolded, so that a
+/// forged count can not flood the queue.
+const MOST_REPEATS: u16 = 64;
+
+/// How a source's lines are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Syslog of any program.
+    Syslog,
+    /// Syslog of a service that leaves the verdict to PAM: what PAM says is final.
+    Pam,
+    /// Access log of nginx or Apache, combined or common.
+    Access,
+}
+
+impl Format {
+    /// Names of sources and the format of each. `logs --source` takes these.
+    pub const SOURCES: [(&'static str, Self); 12] = [
+        ("auth", Self::Syslog),
+        ("syslog", Self::Syslog),
+        ("messages", Self::Syslog),
+        ("secure", Self::Syslog),
+        ("sshd", Self::Syslog),
+        ("sudo", Self::Syslog),
+        ("su", Self::Syslog),
+        ("cron", Self::Syslog),
+        ("vsftpd", Self::Pam),
+        ("pam", Self::Pam),
+        ("nginx", Self::Access),
+        ("apache", Self::Access),
+    ];
+
+    /// The format of a source name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::SOURCES.into_iter().find(|(known, _)| *known == name).map(|(_, format)| format)
+    }
+}
+
+/// One line as it was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// The text without its line end; at most [`LINE_BYTES`].
+    pub text: &'a str,
+    /// Whether it was longer and has been cut.
+    pub cut: bool,
+}
+
+/// A message under its header, as parsers see it.
+#[derive(Clone, Debug)]
+pub struct Message<'a> {
+    /// The header.
+    pub header: Header<'a>,
+    /// When it was written, or read where the header has no time.
+    pub time: Timestamp,
+    /// The whole line, masked.
+    pub original: &'a str,
+    /// How the source is read.
+    pub format: Format,
+}
+
+impl Message<'_> {
+    /// The form that every line of a log fills.
+    fn log(&self) -> Log {
+        Log {
+            time: self.time,
+            provider: self.header.app.to_owned(),
+            original: self.original.to_owned(),
+            message: mask(self.header.message).into_owned(),
+        }
+    }
+
+    /// An authentication form with nothing known but the line.
+    fn auth(&self, action: &'static str, outcome: &'static str) -> Auth {
+        Auth { log: self.log(), action, outcome, ..Auth::default() }
+    }
+}
+
+/// What a source remembers from line to line; bounded.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// sshd's processes.
+    sessions: sshd::Sessions,
+}
+
+/// The parser of one program's messages.
+pub trait Parser: Sync {
+    /// The event that a message tells of; `None` where this parser does not know it.
+    fn parse(&self, message: &Message<'_>, memory: &mut Memory) -> Option<Event>;
+}
+
+/// Which parsers may know a message, by the program that wrote it; tried in order.
+fn parsers(app: &str) -> &'static [&'static dyn Parser] {
+    match app {
+        "sshd" | "sshd-session" | "sshd-auth" => &[&sshd::Sshd, &pam::Pam],
+        "sudo" => &[&sudo::Sudo, &pam::Pam],
+        "su" => &[&su::Su, &pam::Pam],
+        "useradd" | "userdel" | "usermod" | "groupadd" | "groupdel" | "groupmod" | "gpasswd" | "passwd"
+        | "chpasswd" | "adduser" | "deluser" | "chage" | "chfn" | "chsh" => &[&account::Account, &pam::Pam],
+        "cron" | "CRON" | "crond" | "crontab" | "anacron" => &[&cron::Cron, &pam::Pam],
+        "login" => &[&su::Login, &pam::Pam],
+        "" => &[],
+        _ => &[&pam::Pam],
+    }
+}
+
+/// Reads the lines of one source.
+#[derive(Debug)]
+pub struct Reader {
+    format: Format,
+    memory: Memory,
+}
+
+/// What one line told.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The event.
+    pub event: Event,
+    /// How many times it happened, at least 1: syslog daemons fold equal lines.
+    pub times: u16,
+}
+
+impl Reader {
+    /// A reader that remembers nothing yet.
+    #[must_use]
+    pub fn new(format: Format) -> Self {
+        Self { format, memory: Memory::default() }
+    }
+
+    /// The event of a line; never none: what is not known comes out raw.
+    pub fn read(&mut self, line: Line<'_>, reference: &Reference) -> Parsed {
+        let original = mask(line.text);
+        let (mut event, times) = match self.format {
+            Format::Access => (web::parse(line.text, &original, reference.now), 1),
+            Format::Syslog | Format::Pam => self.read_syslog(line.text, &original, reference),
+        };
+        if line.cut {
+            event.record.set(f::PARSE, "cut");
+        }
+        Parsed { event, times }
+    }
+
+    /// The event of a message whose header came by another way (the journal).
+    pub fn read_message(&mut self, header: Header<'_>, now: Timestamp) -> Parsed {
+        let original = mask(header.message);
+        let (event, times) = self.dispatch(header, &original, now);
+        Parsed { event, times }
+    }
+
+    fn read_syslog(&mut self, text: &str, original: &str, reference: &Reference) -> (Event, u16) {
+        self.dispatch(header(text, reference), original, reference.now)
+    }
+
+    fn dispatch(&mut self, header: Header<'_>, original: &str, now: Timestamp) -> (Event, u16) {
+        let (text, times) = unfold(header.message);
+        let header = Header { message: text, ..header };
+        let time = header.time.unwrap_or(now);
+        let message = Message { header, time, original, format: self.format };
+        let found =
+            parsers(message.header.app).iter().find_map(|parser| parser.parse(&message, &mut self.memory));
+        let mut event = found.unwrap_or_else(|| Event::from(message.log()));
+        note_header(&mut event, &message.header);
+        (event, times)
+    }
+}
+
+/// `message repeated 3 times: [ text]` into the text and 3.
+fn unfold(text: &str) -> (&str, u16) {
+    let folded = text.strip_prefix("message repeated ").and_then(|rest| {
+        let (count, rest) = rest.split_once(" times: [")?;
+        let inner = rest.strip_suffix(']')?.trim_start();
+        Some((inner, count.parse::<u64>().ok()?))
+    });
+    folded.map_or((text, 1), |(inner, count)| {
+        (inner, u16::try_from(count).unwrap_or(MOST_REPEATS).clamp(1, MOST_REPEATS))
+    })
+}
+
+fn note_header(event: &mut Event, header: &Header<'_>) {
+    let record = &mut event.record;
+    for (field, text) in
+        [(f::LOG_SYSLOG_HOST, header.host), (f::LOG_SYSLOG_APP, header.app), (f::LOG_SYSLOG_PID, header.pid)]
+    {
+        if !text.is_empty() {
+            record.set(field, text);
+        }
+    }
+    record.set_some(f::PROCESS_PID, header.pid.parse::<u32>().ok());
+    if !header.app.is_empty() && record.get(f::PROCESS_NAME).is_none() {
+        record.set(f::PROCESS_NAME, header.app);
+    }
+    if let Some(priority) = header.priority {
+        record.set(f::LOG_SYSLOG_FACILITY, u64::from(priority / 8));
+        record.set(f::EVENT_SEVERITY, u64::from(priority % 8));
+    }
+}
+
+#[cfg(test)]
+mod tests;

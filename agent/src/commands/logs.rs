@@ -1,0 +1,141 @@
+//! `logs --source NAME --read FILE`: the parsers over a file, without agent or server.
+//!
+//! One ECS event per record, as lines of JSON; lines that no parser knew come out too, marked raw.
+//! The file is read as a stream and may be larger than memory.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+use watchpost_model::field as f;
+
+use crate::clock;
+use crate::parse::{Format, Line, Reader, Reference};
+use crate::tail::LineBuffer;
+
+/// What an offline run has read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Lines read.
+    pub lines: u64,
+    /// Events written; more than lines where a line stands for several.
+    pub events: u64,
+    /// Events of lines that no parser knew.
+    pub raw: u64,
+    /// Lines that were too long and have been cut.
+    pub cut: u64,
+}
+
+/// Why an offline run could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The source name is none of ours.
+    #[error("unknown log source {name:?}; known sources: {known}")]
+    Source {
+        /// As typed.
+        name: String,
+        /// All names, separated by commas.
+        known: String,
+    },
+    /// The file can not be read.
+    #[error("reading {} failed; check that it exists and may be read", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The events can not be written.
+    #[error("writing events failed; check that the output is still open")]
+    Write(#[source] std::io::Error),
+}
+
+/// Bytes read from the file at once.
+const CHUNK: usize = 64 * 1024;
+
+/// Parses the file at `read` as `source` and writes its events to `out`.
+///
+/// # Errors
+/// [`Error`] when the source is unknown, or reading or writing fails. Odd lines are no error.
+pub fn run(source: &str, read: &Path, out: &mut dyn Write) -> Result<Summary, Error> {
+    let format = Format::named(source).ok_or_else(|| unknown(source))?;
+    let failed = |source| Error::Read { path: read.to_owned(), source };
+    let mut file = BufReader::with_capacity(CHUNK, File::open(read).map_err(failed)?);
+    let reference = Reference { now: clock::now(), zone: TimeZone::system() };
+    let mut run = Run { reader: Reader::new(format), reference, summary: Summary::default(), out };
+    let (mut buffer, mut chunk) = (LineBuffer::default(), vec![0; CHUNK]);
+    loop {
+        let count = file.read(&mut chunk).map_err(failed)?;
+        if count == 0 {
+            break;
+        }
+        let mut rest = chunk.get(..count).unwrap_or_default();
+        while let Some(line) = buffer.feed(&mut rest) {
+            run.line(line.text(), line.cut)?;
+        }
+    }
+    if let Some(line) = buffer.finish() {
+        run.line(line.text(), line.cut)?;
+    }
+    Ok(run.summary)
+}
+
+fn unknown(name: &str) -> Error {
+    let known = Format::SOURCES.map(|(known, _)| known).join(", ");
+    Error::Source { name: name.to_owned(), known }
+}
+
+struct Run<'a> {
+    reader: Reader,
+    reference: Reference,
+    summary: Summary,
+    out: &'a mut dyn Write,
+}
+
+impl Run<'_> {
+    fn line(&mut self, text: impl AsRef<str>, cut: bool) -> Result<(), Error> {
+        self.summary.lines += 1;
+        self.summary.cut += u64::from(cut);
+        let text = text.as_ref();
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        let parsed = self.reader.read(Line { text, cut }, &self.reference);
+        let raw = parsed.event.text(f::PARSE) == Some("raw");
+        let json = parsed.event.to_json();
+        for _ in 0..parsed.times {
+            writeln!(self.out, "{json}").map_err(Error::Write)?;
+            self.summary.events += 1;
+            self.summary.raw += u64::from(raw);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_comes_out_as_one_event() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let text = "Nov 22 10:00:00 web sshd[7]: Accepted password for bob from 192.0.2.1 port 5 ssh2\nodd line\nlast";
+        file.write_all(text.as_bytes()).unwrap();
+        let mut out = Vec::new();
+        let summary = run("sshd", file.path(), &mut out).unwrap();
+        assert_eq!(summary, Summary { lines: 3, events: 3, raw: 2, cut: 0 });
+        let first: serde_json::Value =
+            serde_json::from_slice(out.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+        assert_eq!(first["source"]["ip"], "192.0.2.1");
+    }
+
+    #[test]
+    fn an_unknown_source_lists_the_known_ones() {
+        let error = run("nonsense", Path::new("nowhere"), &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("nginx"), "{error}");
+        let error = run("sshd", Path::new("nowhere"), &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("nowhere"), "{error}");
+    }
+}
