@@ -1,1 +1,3 @@
-//! Not built yet.
+//! What the command line can ask for, one file per command.
+
+pub mod flows;
