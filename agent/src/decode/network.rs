@@ -1,17 +1,31 @@
-//! IP and what lies on it, through the packet library's lax slices: a header that is cut or
-//! contradicts itself still gives addresses and sizes, because a flow record that misses odd
-//! packets would miss exactly what an attacker sends.
+//! IP and what lies on it: a header that is cut or contradicts itself still gives addresses and
+//! sizes, because a flow record that misses odd packets would miss exactly what an attacker sends.
+//!
+//! Headers are read through the packet library's *checked* slices one by one. Its iterator over
+//! IPv6 extensions trusts lengths of a packet sliced laxly and reads past the end of a cut one,
+//! so the walk over extensions is ours.
 
 use std::net::IpAddr;
 
-use etherparse::{Ipv6ExtensionSlice, LaxIpSlice, LaxIpv4Slice, LaxIpv6Slice, TcpSlice};
+use etherparse::{
+    IpAuthHeaderSlice, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice,
+    TcpSlice,
+};
 
 use super::{Flags, Fragment, Packet, Problem, Transport};
 
-pub(super) const ICMP: u8 = 1;
-pub(super) const TCP: u8 = 6;
-pub(super) const UDP: u8 = 17;
-pub(super) const ICMP6: u8 = 58;
+/// Extension headers on one packet. More is an evasion; the walk then stops where it is.
+const MAX_EXTENSIONS: usize = 16;
+
+const HOP_BY_HOP: u8 = 0;
+const ICMP: u8 = 1;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+const ICMP6: u8 = 58;
+const DESTINATION_OPTIONS: u8 = 60;
 
 /// Protocols whose header begins with source and destination port: DCCP, SCTP, UDP-Lite.
 const WITH_PORTS: [u8; 4] = [UDP, 33, 132, 136];
@@ -21,16 +35,17 @@ pub(super) fn decode(data: &[u8], on_wire: usize) -> Result<Packet<'_>, Problem>
     if data.len() < 20 {
         return Err(Problem::Truncated);
     }
-    let (ip, _stop) = LaxIpSlice::from_slice(data).map_err(|_| Problem::Malformed)?;
-    let payload = ip.payload();
-    let mut packet = match &ip {
-        LaxIpSlice::Ipv4(v4) => of_v4(v4, on_wire),
-        LaxIpSlice::Ipv6(v6) => of_v6(v6, on_wire),
+    let Opened { mut packet, header, next, body } = match data.first().map(|byte| byte >> 4) {
+        Some(4) => of_v4(data, on_wire)?,
+        Some(6) => of_v6(data, on_wire)?,
+        _ => return Err(Problem::Malformed),
     };
-    packet.protocol = payload.ip_number.0;
-    packet.payload = payload.payload;
-    let before = offset(data, payload.payload);
-    let above_ip = packet.bytes.saturating_sub(size(before));
+    let inner = behind_extensions(packet.source.is_ipv6(), next, body);
+    packet.protocol = inner.protocol;
+    packet.payload = inner.payload;
+    packet.fragment = packet.fragment.or(inner.fragment);
+    let extensions = body.len().saturating_sub(inner.payload.len());
+    let above_ip = packet.bytes.saturating_sub(size(header.saturating_add(extensions)));
     if packet.fragment.is_some_and(|fragment| !fragment.first) {
         packet.payload_bytes = above_ip;
         return Ok(packet);
@@ -40,21 +55,16 @@ pub(super) fn decode(data: &[u8], on_wire: usize) -> Result<Packet<'_>, Problem>
     Ok(packet)
 }
 
-/// Where `inner` begins in `outer`.
-fn offset(outer: &[u8], inner: &[u8]) -> usize {
-    (inner.as_ptr() as usize).saturating_sub(outer.as_ptr() as usize).min(outer.len())
-}
-
 fn size(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-fn empty<'a>(source: IpAddr, destination: IpAddr, bytes: u64) -> Packet<'a> {
+fn empty<'a>(source: IpAddr, destination: IpAddr, bytes: usize) -> Packet<'a> {
     Packet {
         source,
         destination,
         protocol: 0,
-        bytes,
+        bytes: size(bytes),
         payload_bytes: 0,
         vlan: None,
         macs: None,
@@ -64,31 +74,84 @@ fn empty<'a>(source: IpAddr, destination: IpAddr, bytes: u64) -> Packet<'a> {
     }
 }
 
-fn of_v4<'a>(slice: &LaxIpv4Slice<'_>, on_wire: usize) -> Packet<'a> {
-    let header = slice.header();
-    let total = usize::from(header.total_len());
-    // A length of zero is what a host sees of a segment that its network card will cut.
-    let bytes = if total < header.slice().len() { on_wire } else { total };
-    let mut packet = empty(header.source_addr().into(), header.destination_addr().into(), size(bytes));
-    let first = header.fragments_offset().value() == 0;
-    if !first || header.more_fragments() {
-        packet.fragment = Some(Fragment { id: header.identification().into(), first });
-    }
-    packet
+/// An IP header taken off.
+struct Opened<'a> {
+    packet: Packet<'a>,
+    /// Its size.
+    header: usize,
+    /// What follows, by protocol number, and its captured bytes without link padding.
+    next: u8,
+    body: &'a [u8],
 }
 
-fn of_v6<'a>(slice: &LaxIpv6Slice<'_>, on_wire: usize) -> Packet<'a> {
-    let header = slice.header();
-    let length = usize::from(header.payload_length());
-    let bytes = if length == 0 { on_wire } else { length.saturating_add(40) };
-    let mut packet = empty(header.source_addr().into(), header.destination_addr().into(), size(bytes));
-    packet.fragment = slice.extensions().clone().into_iter().find_map(|extension| match extension {
-        Ipv6ExtensionSlice::Fragment(part) if part.is_fragmenting_payload() => {
-            Some(Fragment { id: part.identification(), first: part.fragment_offset().value() == 0 })
+fn of_v4(data: &[u8], on_wire: usize) -> Result<Opened<'_>, Problem> {
+    let slice = Ipv4HeaderSlice::from_slice(data).map_err(|_| Problem::Malformed)?;
+    let header = slice.slice().len();
+    let total = usize::from(slice.total_len());
+    // A length of zero is what a host sees of a segment that its network card will cut.
+    let bytes = if total < header { on_wire } else { total };
+    let mut packet = empty(slice.source_addr().into(), slice.destination_addr().into(), bytes);
+    let first = slice.fragments_offset().value() == 0;
+    if !first || slice.more_fragments() {
+        packet.fragment = Some(Fragment { id: slice.identification().into(), first });
+    }
+    let body = data.get(header..bytes.min(data.len())).unwrap_or_default();
+    Ok(Opened { packet, header, next: slice.protocol().0, body })
+}
+
+fn of_v6(data: &[u8], on_wire: usize) -> Result<Opened<'_>, Problem> {
+    let slice = Ipv6HeaderSlice::from_slice(data).map_err(|_| Problem::Truncated)?;
+    let header = slice.slice().len();
+    let length = usize::from(slice.payload_length());
+    let bytes = if length == 0 { on_wire } else { length.saturating_add(header) };
+    let packet = empty(slice.source_addr().into(), slice.destination_addr().into(), bytes);
+    let body = data.get(header..bytes.min(data.len())).unwrap_or_default();
+    Ok(Opened { packet, header, next: slice.next_header().0, body })
+}
+
+/// What lies behind extension and authentication headers.
+struct Inner<'a> {
+    protocol: u8,
+    payload: &'a [u8],
+    fragment: Option<Fragment>,
+}
+
+fn behind_extensions(v6: bool, next: u8, body: &[u8]) -> Inner<'_> {
+    let mut inner = Inner { protocol: next, payload: body, fragment: None };
+    for _ in 0..MAX_EXTENSIONS {
+        let Some((next, length)) = extension(v6, &mut inner) else { break };
+        inner.protocol = next;
+        inner.payload = inner.payload.get(length..).unwrap_or_default();
+        if inner.fragment.is_some_and(|fragment| !fragment.first) {
+            break;
+        }
+    }
+    inner
+}
+
+/// The extension at the front: what follows it, and its size. `None` where there is none, or
+/// where it is cut.
+fn extension(v6: bool, inner: &mut Inner<'_>) -> Option<(u8, usize)> {
+    let data = inner.payload;
+    match inner.protocol {
+        HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS if v6 => {
+            let slice = Ipv6RawExtHeaderSlice::from_slice(data).ok()?;
+            Some((slice.next_header().0, slice.slice().len()))
+        }
+        FRAGMENT if v6 => {
+            let slice = Ipv6FragmentHeaderSlice::from_slice(data).ok()?;
+            if slice.is_fragmenting_payload() {
+                let first = slice.fragment_offset().value() == 0;
+                inner.fragment = Some(Fragment { id: slice.identification(), first });
+            }
+            Some((slice.next_header().0, slice.slice().len()))
+        }
+        AUTHENTICATION => {
+            let slice = IpAuthHeaderSlice::from_slice(data).ok()?;
+            Some((slice.next_header().0, slice.slice().len()))
         }
         _ => None,
-    });
-    packet
+    }
 }
 
 /// Fills in the transport part, moves `payload` behind its header and returns the header's size.
