@@ -59,8 +59,17 @@ impl Key {
         };
         let source = Endpoint { ip: packet.source, port: from };
         let destination = Endpoint { ip: packet.destination, port: to };
-        let protocol = packet.protocol;
-        if sorted && source > destination {
+        if sorted {
+            Self::between(source, destination, packet.protocol)
+        } else {
+            (Self { low: source, high: destination, protocol: packet.protocol }, End::Low)
+        }
+    }
+
+    /// The key of two ends, and which one `source` is.
+    #[must_use]
+    pub fn between(source: Endpoint, destination: Endpoint, protocol: u8) -> (Self, End) {
+        if source > destination {
             (Self { low: destination, high: source, protocol }, End::High)
         } else {
             (Self { low: source, high: destination, protocol }, End::Low)
