@@ -1,1 +1,20 @@
-//! Not built yet.
+//! What the first bytes of a conversation say: DNS, TLS, HTTP, SSH.
+//!
+//! Inspection is told by content, not by port (DNS over UDP excepted, which has no signature).
+//! It sees each direction through a bounded [`stream::Stream`], gives up early on what it does
+//! not know, and holds a finding back only until the other side has answered.
+
+mod dns;
+mod found;
+mod http;
+mod inspect;
+mod names;
+mod ssh;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+pub use found::Found;
+pub use inspect::Inspector;
+pub use names::Names;

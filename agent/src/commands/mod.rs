@@ -1,3 +1,4 @@
-//! What the agent does when it is not watching: one file per command.
+//! What the command line does, a file a command.
 
+pub mod flows;
 pub mod logs;

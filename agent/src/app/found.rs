@@ -1,0 +1,98 @@
+//! A finding of inspection on its way to become an event.
+
+use std::net::IpAddr;
+
+use watchpost_model::event::{Dns, Http, Ssh, Tls};
+use watchpost_model::{Event, field};
+
+/// What was found, without the two ends, which the flow knows.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// A DNS message.
+    Dns(Dns, DnsExtra),
+    /// A TLS handshake.
+    Tls(Tls, TlsExtra),
+    /// An HTTP request.
+    Http(Http),
+    /// Two SSH banners.
+    Ssh(Ssh),
+}
+
+/// Header fields of a DNS message beyond the form.
+#[derive(Clone, Debug, Default)]
+pub struct DnsExtra {
+    /// `QUERY`, `NOTIFY`, `UPDATE` or the number.
+    pub opcode: String,
+    /// `IN`, `CH` or `CLASS` and the number.
+    pub class: String,
+    /// `AA TC RD RA AD CD`, those set.
+    pub flags: Vec<String>,
+    /// Whether the flow's responder sent it.
+    pub from_responder: bool,
+}
+
+/// What a TLS handshake shows beyond the form.
+#[derive(Clone, Debug, Default)]
+pub struct TlsExtra {
+    /// Cipher suite agreed on.
+    pub cipher: String,
+    /// ALPN protocol agreed on.
+    pub next_protocol: String,
+    /// Whether the client is the flow's responder: capture began in mid-flow.
+    pub reversed: bool,
+}
+
+type End = (IpAddr, u16);
+
+impl Found {
+    /// The name that a client asked this server for.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&str> {
+        let name = match self {
+            Self::Tls(tls, _) => &tls.server_name,
+            Self::Http(http) => &http.host,
+            Self::Dns(..) | Self::Ssh(_) => return None,
+        };
+        Some(name.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// The event, between a flow's originator and its responder.
+    #[must_use]
+    pub fn into_event(self, originator: End, responder: End) -> Event {
+        let (source, destination) = (Some(originator), Some(responder));
+        match self {
+            Self::Dns(dns, extra) => dns_event(Dns { source, destination, ..dns }, extra),
+            Self::Tls(tls, extra) => {
+                let (source, destination) =
+                    if extra.reversed { (destination, source) } else { (source, destination) };
+                tls_event(Tls { source, destination, ..tls }, extra)
+            }
+            Self::Http(http) => Http { source, destination, ..http }.into(),
+            Self::Ssh(ssh) => Ssh { source, destination, ..ssh }.into(),
+        }
+    }
+}
+
+fn dns_event(dns: Dns, extra: DnsExtra) -> Event {
+    let mut event = Event::from(dns);
+    let r = &mut event.record;
+    r.set(field::DNS_OPCODE, extra.opcode);
+    if !extra.class.is_empty() {
+        r.set(field::DNS_QUESTION_CLASS, extra.class);
+    }
+    if !extra.flags.is_empty() {
+        r.set(field::DNS_HEADER_FLAGS, extra.flags);
+    }
+    event
+}
+
+fn tls_event(tls: Tls, extra: TlsExtra) -> Event {
+    let mut event = Event::from(tls);
+    let r = &mut event.record;
+    for (id, text) in [(field::TLS_CIPHER, extra.cipher), (field::TLS_NEXT_PROTOCOL, extra.next_protocol)] {
+        if !text.is_empty() {
+            r.set(id, text);
+        }
+    }
+    event
+}
