@@ -1,0 +1,267 @@
+//! `watchpost detect`: a file through decoding and rules, with no server at all.
+//!
+//! Every match is one JSON object on stdout; a summary and all problems go to stderr. Lines that
+//! can not be read are counted and named, never fatal: the rest of the file still counts.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value as Json, json};
+use watchpost_model::id::EventRef;
+use watchpost_model::{Event, Timestamp};
+use watchpost_rules::{Detector, Finding, OwnedLogsource, RuleSet, Source, Subject, pack};
+
+/// What to read and how.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Rule files or folders; the shipped rules where absent.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
+    /// File to read.
+    #[arg(long, value_name = "FILE")]
+    pub read: PathBuf,
+    /// What kind of file it is; by its ending where absent.
+    #[arg(long, value_enum)]
+    pub input: Option<Input>,
+    /// Logsource of foreign events, e.g. `product=linux,service=auditd`; read from the event
+    /// where absent.
+    #[arg(long, value_name = "K=V,…", value_parser = parse_logsource)]
+    pub logsource: Option<OwnedLogsource>,
+    /// Log source name for `--input log`, e.g. `sshd` or `nginx`.
+    #[arg(long, default_value = "syslog", value_name = "NAME")]
+    pub source: String,
+}
+
+/// Kinds of input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Input {
+    /// One JSON object a line: our own events, or foreign ones.
+    Ndjson,
+    /// A packet capture (pcap or pcapng).
+    Pcap,
+    /// A log file, read by the parser named with `--source`.
+    Log,
+}
+
+impl Input {
+    fn by_ending(path: &Path) -> Self {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("pcap" | "pcapng" | "cap") => Self::Pcap,
+            Some("log") => Self::Log,
+            _ => Self::Ndjson,
+        }
+    }
+}
+
+/// Why a file could not be searched at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file can not be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The packet capture is broken.
+    #[error(transparent)]
+    Capture(#[from] watchpost_agent::commands::flows::Error),
+    /// The log can not be parsed with that source name.
+    #[error(transparent)]
+    Log(#[from] watchpost_agent::commands::logs::Error),
+    /// Nobody reads our output.
+    #[error("cannot write the findings: {0}")]
+    Write(std::io::Error),
+    /// No rule could be loaded.
+    #[error("no rule could be loaded from {paths}; run `watchpost rules check` to see why")]
+    NoRules {
+        /// The paths given.
+        paths: String,
+    },
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Events read.
+    pub events: u64,
+    /// Lines that are not events.
+    pub unreadable: u64,
+    /// Matches printed.
+    pub findings: u64,
+}
+
+/// Rules from the paths given, or the shipped ones.
+#[must_use]
+pub fn sources(paths: &[PathBuf]) -> (Vec<Source>, Vec<watchpost_rules::Rejected>) {
+    if paths.is_empty() { (watchpost_rules::shipped(), Vec::new()) } else { pack::read_paths(paths) }
+}
+
+/// Runs the search and prints every match to `out`.
+///
+/// # Errors
+/// When the file, the rules or the output can not be used at all.
+pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Summary, Error> {
+    let (sources, _) = sources(&arguments.rules);
+    let set = RuleSet::load(&sources);
+    if set.rules().is_empty() {
+        let paths: Vec<_> = arguments.rules.iter().map(|path| path.display().to_string()).collect();
+        return Err(Error::NoRules { paths: paths.join(" ") });
+    }
+    let mut search = Search { detector: Detector::new(&set), out, summary: Summary::default(), failed: None };
+    match arguments.input.unwrap_or_else(|| Input::by_ending(&arguments.read)) {
+        Input::Ndjson => read_json(arguments, &mut search)?,
+        Input::Pcap => {
+            watchpost_agent::commands::flows::each(&arguments.read, &mut |event| search.typed(&event))?;
+        }
+        Input::Log => {
+            let each = &mut |event: Event| search.typed(&event);
+            watchpost_agent::commands::logs::each(&arguments.source, &arguments.read, each)?;
+        }
+    }
+    match search.failed {
+        Some(error) => Err(Error::Write(error)),
+        None => Ok(search.summary),
+    }
+}
+
+fn read_json(arguments: &Arguments, search: &mut Search<'_>) -> Result<(), Error> {
+    let read = |source| Error::Read { path: arguments.read.clone(), source };
+    let mut lines = BufReader::new(File::open(&arguments.read).map_err(read)?);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if lines.read_until(b'\n', &mut line).map_err(read)? == 0 {
+            return Ok(());
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match serde_json::from_slice::<Json>(&line) {
+            Ok(json) => search.json(&json, arguments.logsource.as_ref()),
+            Err(_) => {
+                search.summary.unreadable += 1;
+                search.summary.events += 1;
+            }
+        }
+    }
+}
+
+struct Search<'a> {
+    detector: Detector,
+    out: &'a mut dyn Write,
+    summary: Summary,
+    failed: Option<std::io::Error>,
+}
+
+impl Search<'_> {
+    fn typed(&mut self, event: &Event) {
+        self.observe(&Subject::Typed(event), event.time);
+    }
+
+    /// Our own events are known by their dataset; everything else is matched on the names it bears.
+    fn json(&mut self, json: &Json, logsource: Option<&OwnedLogsource>) {
+        if logsource.is_none()
+            && let Some(event) = Event::from_json(json)
+        {
+            return self.typed(&event);
+        }
+        let position = i64::try_from(self.summary.events).unwrap_or(i64::MAX);
+        let time = time_of(json).unwrap_or(Timestamp::from_parts(position, 0));
+        self.observe(&Subject::Foreign { json, logsource }, time);
+    }
+
+    fn observe(&mut self, subject: &Subject<'_>, time: Timestamp) {
+        let at = EventRef { frame: self.summary.events, index: 0 };
+        self.summary.events += 1;
+        for finding in self.detector.observe(subject, at, time) {
+            self.summary.findings += 1;
+            let line = as_json(&finding, at.frame);
+            if self.failed.is_none()
+                && let Err(error) = writeln!(self.out, "{line}")
+            {
+                self.failed = Some(error);
+            }
+        }
+    }
+}
+
+fn as_json(finding: &Finding, index: u64) -> Json {
+    let fields: serde_json::Map<String, Json> =
+        finding.matched.iter().map(|field| (field.field.clone(), Json::from(field.value.as_str()))).collect();
+    let mut object = json!({
+        "@timestamp": finding.time,
+        "rule": {
+            "id": finding.rule.meta.id,
+            "name": finding.rule.meta.name,
+            "level": finding.rule.severity.name(),
+        },
+        "event": { "index": index },
+        "fields": fields,
+    });
+    if let Some(count) = finding.count {
+        let events: Vec<u64> = finding.events.iter().map(|at| at.frame).collect();
+        let group: serde_json::Map<String, Json> =
+            finding.group.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))).collect();
+        object["correlation"] = json!({ "count": count, "group": group, "events": events });
+    }
+    object
+}
+
+/// The time a foreign event says it happened, in the places where the usual formats keep it.
+fn time_of(json: &Json) -> Option<Timestamp> {
+    let places = ["/@timestamp", "/Event/System/TimeCreated/#attributes/SystemTime", "/timestamp", "/UtcTime", "/ts"];
+    places.iter().find_map(|place| {
+        let value = json.pointer(place)?;
+        match value {
+            Json::String(text) => Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{}Z", text.replacen(' ', "T", 1)))),
+            Json::Number(seconds) => {
+                let seconds = seconds.as_f64().filter(|s| s.is_finite() && s.abs() < 9e9)?;
+                #[expect(clippy::cast_possible_truncation, reason = "bounded above, and a float's precision is what it is")]
+                Some(Timestamp::from_nanos((seconds * 1e9) as i64))
+            }
+            _ => None,
+        }
+    })
+}
+
+/// Parses `category=…,product=…,service=…`.
+fn parse_logsource(text: &str) -> Result<OwnedLogsource, String> {
+    let mut logsource = OwnedLogsource::default();
+    for part in text.split(',').filter(|part| !part.trim().is_empty()) {
+        let (key, value) = part.split_once('=').ok_or_else(|| format!("{part:?} is not KEY=VALUE"))?;
+        let value = Some(value.trim().to_owned());
+        match key.trim() {
+            "category" => logsource.category = value,
+            "product" => logsource.product = value,
+            "service" => logsource.service = value,
+            other => return Err(format!("unknown key {other:?}; known: category, product, service")),
+        }
+    }
+    Ok(logsource)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logsource_is_read_and_a_wrong_key_is_named() {
+        let logsource = parse_logsource("product=linux, service=auditd").unwrap();
+        assert_eq!(logsource.product.as_deref(), Some("linux"));
+        assert_eq!(logsource.service.as_deref(), Some("auditd"));
+        assert!(parse_logsource("host=a").unwrap_err().contains("\"host\""));
+        assert!(parse_logsource("linux").is_err());
+    }
+
+    #[test]
+    fn the_time_is_found_where_foreign_formats_keep_it() {
+        let sysmon = json!({"UtcTime": "2025-11-28 08:30:20.964"});
+        assert_eq!(time_of(&sysmon), Timestamp::parse("2025-11-28T08:30:20.964Z"));
+        assert_eq!(time_of(&json!({"ts": 1.5})), Some(Timestamp::from_millis(1_500)));
+        assert_eq!(time_of(&json!({"ts": "soon"})), None);
+    }
+}
