@@ -113,7 +113,7 @@ fn exactly_the_reference_rules_fire() {
         value.as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect()
     };
     let undecided = ids(&reference["undecided_rules"]);
-    let mut detector = Detector::new(set);
+    let (mut detector, mut plain) = (Detector::new(set), Detector::plain(set));
     let (mut exact, mut total, mut wrong) = (0, 0, Vec::new());
     for (name, rows) in reference["expected"].as_object().unwrap() {
         let given = match name.as_str() {
@@ -126,6 +126,8 @@ fn exactly_the_reference_rules_fire() {
             let index = usize::try_from(row["index"].as_u64().unwrap()).unwrap();
             let want: BTreeSet<_> = ids(&row["match"]).difference(&undecided).cloned().collect();
             let found = observed(&mut detector, &events[index], given.as_ref());
+            let slowly = observed(&mut plain, &events[index], given.as_ref());
+            assert_eq!(ids_of(&found), ids_of(&slowly), "index and plain scan differ on {name}:{index}");
             let have: BTreeSet<_> = ids_of(&found).difference(&undecided).cloned().collect();
             total += 1;
             exact += usize::from(want == have);
@@ -139,6 +141,7 @@ fn exactly_the_reference_rules_fire() {
         }
     }
     println!("reference {exact}/{total} exact; {:?}", detector.counters());
+    println!("plain scan: {:?}", plain.counters());
     assert_eq!(wrong, Vec::<String>::new());
     assert!(exact * 100 >= total * 98);
 }
