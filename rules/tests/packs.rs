@@ -200,7 +200,7 @@ fn what_a_rule_says_reaches_the_engine() {
 #[test]
 fn every_rule_has_a_tactic_a_technique_and_one_category_that_exists() {
     let technique = Regex::new(r"^attack\.t[0-9]{4}(\.[0-9]{3})?$").unwrap();
-    let tactic = Regex::new("^attack\\.[a-z_]+$").unwrap();
+    let tactic = Regex::new("^attack\\.[a-z-]+$").unwrap();
     let mut broken = Vec::new();
     for (file, rule) in speaking() {
         let tags = tags(&rule);
@@ -244,7 +244,7 @@ fn every_technique_is_in_force_and_belongs_to_a_tactic_of_its_rule() {
                 broken.push(format!("{file}: {id} is no longer in force"));
             }
             let tactics = row["tactics"].as_array().expect("tactics").iter().filter_map(Json::as_str);
-            let mut wanted = tactics.map(|tactic| format!("ATTACK.{}", tactic.replace('-', "_").to_uppercase()));
+            let mut wanted = tactics.map(|tactic| format!("ATTACK.{}", tactic.to_uppercase()));
             if !wanted.any(|tactic| tags.contains(&tactic)) {
                 broken.push(format!("{file}: {id} belongs to none of the rule's tactics"));
             }
