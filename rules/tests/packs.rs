@@ -53,14 +53,20 @@ fn none_of(broken: Vec<String>, promise: &str) {
 fn every_shipped_rule_loads_without_a_remark() {
     let set = RuleSet::load(&shipped());
     let said = set.rejected().iter().chain(set.remarks());
-    none_of(said.map(|r| format!("{}:{}: {}", r.file, r.line.unwrap_or(0), r.reason)).collect(), "rejected or remarked on");
+    none_of(
+        said.map(|r| format!("{}:{}: {}", r.file, r.line.unwrap_or(0), r.reason)).collect(),
+        "rejected or remarked on",
+    );
     assert!(speaking().len() >= 40, "only {} rules are shipped", speaking().len());
 }
 
 #[test]
 fn no_shipped_rule_is_blind() {
     let blind = RuleSet::load(&shipped()).blind();
-    none_of(blind.iter().map(|b| format!("{}: {}", b.name, b.reason)).collect(), "no event of ours feeds these rules");
+    none_of(
+        blind.iter().map(|b| format!("{}: {}", b.name, b.reason)).collect(),
+        "no event of ours feeds these rules",
+    );
 }
 
 #[test]
@@ -126,7 +132,8 @@ fn what_is_quiet_for_one_rule_is_not_critical_for_another() {
         cases.as_object_mut().expect("a map").remove("fire");
         for other in all.iter().filter(|other| other.name != source.name && critical.contains(&other.name)) {
             let cases = Source { name: name.clone(), text: cases.to_string() };
-            let failed = cases::run(std::slice::from_ref(other), &cases).into_iter().filter(|result| !result.passed);
+            let failed =
+                cases::run(std::slice::from_ref(other), &cases).into_iter().filter(|result| !result.passed);
             broken.extend(failed.map(|result| format!("{} on {}: {}", other.name, name, result.name)));
         }
     }
@@ -156,12 +163,20 @@ fn ids_are_random_uuids_and_stand_once() {
 fn every_rule_says_what_it_sees_how_bad_it_is_and_what_to_do() {
     let mut broken = Vec::new();
     for (file, rule) in speaking() {
-        for part in ["/title", "/description", "/status", "/watchpost/title_zh", "/watchpost/advice", "/watchpost/advice_zh"] {
+        for part in [
+            "/title",
+            "/description",
+            "/status",
+            "/watchpost/title_zh",
+            "/watchpost/advice",
+            "/watchpost/advice_zh",
+        ] {
             if text(&rule, part).is_empty() {
                 broken.push(format!("{file}: {part} is missing"));
             }
         }
-        if !is_chinese(text(&rule, "/watchpost/title_zh")) || !is_chinese(text(&rule, "/watchpost/advice_zh")) {
+        if !is_chinese(text(&rule, "/watchpost/title_zh")) || !is_chinese(text(&rule, "/watchpost/advice_zh"))
+        {
             broken.push(format!("{file}: the Chinese texts are not Chinese"));
         }
         if is_chinese(text(&rule, "/title")) || is_chinese(text(&rule, "/watchpost/advice")) {
@@ -231,11 +246,13 @@ fn every_technique_is_in_force_and_belongs_to_a_tactic_of_its_rule() {
     };
     let list: Json = serde_json::from_str(&text).unwrap();
     let rows = list["techniques"].as_array().expect("a list of techniques");
-    let known: BTreeMap<_, _> = rows.iter().filter_map(|row| Some((row["external_id"].as_str()?, row))).collect();
+    let known: BTreeMap<_, _> =
+        rows.iter().filter_map(|row| Some((row["external_id"].as_str()?, row))).collect();
     let mut broken = Vec::new();
     for (file, rule) in speaking() {
         let tags: Vec<_> = tags(&rule).into_iter().map(str::to_uppercase).collect();
-        for id in tags.iter().filter_map(|tag| tag.strip_prefix("ATTACK.")).filter(|id| id.starts_with("T1")) {
+        for id in tags.iter().filter_map(|tag| tag.strip_prefix("ATTACK.")).filter(|id| id.starts_with("T1"))
+        {
             let Some(row) = known.get(id) else {
                 broken.push(format!("{file}: {id} does not exist"));
                 continue;
