@@ -240,12 +240,10 @@ impl<F> Detection<F> {
     /// This detection and `other`: both conditions must hold.
     pub fn and(&mut self, other: Detection<F>, prefix: &str) {
         let shift = self.selections.len();
-        self.selections.extend(
-            other
-                .selections
-                .into_iter()
-                .map(|selection| Selection { name: format!("{prefix}.{}", selection.name), body: selection.body }),
-        );
+        self.selections.extend(other.selections.into_iter().map(|selection| Selection {
+            name: format!("{prefix}.{}", selection.name),
+            body: selection.body,
+        }));
         let own = std::mem::replace(&mut self.condition, Condition::All(Vec::new()));
         self.condition = Condition::All(vec![own, other.condition.shifted(shift)]);
     }

@@ -165,7 +165,11 @@ fn item_says(item: &Item<NameId>, view: &View<'_>, core: &Core) -> ItemSays {
     let field = item.field.map_or("keywords", |field| view.shown(field)).to_owned();
     let missing = item.field.filter(|_| had.is_none()).map(|name| {
         let name = core.names.text(name);
-        if field == name { format!("the event has no {name}") } else { format!("the event has no {field} ({name})") }
+        if field == name {
+            format!("the event has no {name}")
+        } else {
+            format!("the event has no {field} ({name})")
+        }
     });
     let mut wanted: Vec<String> =
         item.wants.iter().take(MOST_WANTED).map(|want| cut(&want.shown).to_owned()).collect();

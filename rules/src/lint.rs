@@ -13,11 +13,15 @@ use crate::pack::Blind;
 
 /// Every rule that can not fire on our own events.
 pub(crate) fn blind(core: &Core) -> Vec<Blind> {
-    let reasons: Vec<Option<String>> =
-        core.rules.iter().zip(&core.bodies).map(|(rule, body)| match body {
+    let reasons: Vec<Option<String>> = core
+        .rules
+        .iter()
+        .zip(&core.bodies)
+        .map(|(rule, body)| match body {
             Body::Detection(detection) => of_detection(core, rule, detection),
             Body::Correlation(_) => None,
-        }).collect();
+        })
+        .collect();
     let mut out = Vec::new();
     for (at, rule) in core.rules.iter().enumerate() {
         let reason = match core.bodies.get(at) {
@@ -35,7 +39,8 @@ pub(crate) fn blind(core: &Core) -> Vec<Blind> {
 }
 
 fn of_detection(core: &Core, rule: &Rule, detection: &Detection<NameId>) -> Option<String> {
-    let classes: Vec<Class> = crate::compile::Names::classes().into_iter().filter(|class| wants(rule, *class)).collect();
+    let classes: Vec<Class> =
+        crate::compile::Names::classes().into_iter().filter(|class| wants(rule, *class)).collect();
     if classes.is_empty() {
         return Some(format!("no event of ours has the logsource {}", rule.logsource));
     }
@@ -120,9 +125,10 @@ impl<'c> Lint<'c> {
             return Truth::Maybe;
         }
         self.missing.insert(self.core.names.text(field));
-        let truths = item.wants.iter().map(|want| {
-            if want.test.holds_without_field() { Truth::Always } else { Truth::Never }
-        });
+        let truths = item
+            .wants
+            .iter()
+            .map(|want| if want.test.holds_without_field() { Truth::Always } else { Truth::Never });
         match item.link {
             Link::Any => any(truths),
             Link::All => all(truths),

@@ -74,7 +74,10 @@ fn walk(path: &Path, depth: usize, files: &mut Vec<PathBuf>, rejected: &mut Vec<
         return;
     }
     if depth >= MOST_DEPTH {
-        rejected.push(refused(path, format!("folders are nested deeper than {MOST_DEPTH}; look for a loop of links")));
+        rejected.push(refused(
+            path,
+            format!("folders are nested deeper than {MOST_DEPTH}; look for a loop of links"),
+        ));
         return;
     }
     match fs::read_dir(path) {
@@ -83,7 +86,9 @@ fn walk(path: &Path, depth: usize, files: &mut Vec<PathBuf>, rejected: &mut Vec<
                 walk(&entry.path(), depth + 1, files, rejected);
             }
         }
-        Err(error) => rejected.push(refused(path, format!("folder can not be read: {error}; check its rights"))),
+        Err(error) => {
+            rejected.push(refused(path, format!("folder can not be read: {error}; check its rights")))
+        }
     }
 }
 
@@ -94,7 +99,8 @@ fn is_rule(path: &Path) -> bool {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let file = fs::File::open(path).map_err(|error| format!("file can not be opened: {error}; check its rights"))?;
+    let file =
+        fs::File::open(path).map_err(|error| format!("file can not be opened: {error}; check its rights"))?;
     let mut bytes = Vec::new();
     let most = u64::try_from(FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     file.take(most).read_to_end(&mut bytes).map_err(|error| format!("file can not be read: {error}"))?;

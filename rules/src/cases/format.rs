@@ -106,8 +106,9 @@ impl Case {
         let time = match given {
             None => default_time(index, every),
             Some(text) => {
-                let begin = watchpost_model::Timestamp::parse(&text)
-                    .ok_or_else(|| format!("'@timestamp' is {text:?}; write RFC 3339 such as 2026-01-01T00:00:00Z"))?;
+                let begin = watchpost_model::Timestamp::parse(&text).ok_or_else(|| {
+                    format!("'@timestamp' is {text:?}; write RFC 3339 such as 2026-01-01T00:00:00Z")
+                })?;
                 begin.plus(every.saturating_mul(u32::try_from(round).unwrap_or(u32::MAX)))
             }
         };
@@ -120,9 +121,12 @@ impl Vary {
     fn list(&self, field: &str) -> Result<Vec<Json>, String> {
         match self {
             Self::List(values) if !values.is_empty() => Ok(values.clone()),
-            Self::List(_) => Err(format!("'vary' of '{field}' is empty; write values or a range such as \"1..200\"")),
-            Self::Range(text) => range(text)
-                .ok_or_else(|| format!("'vary' of '{field}' is {text:?}; write a list or a range such as \"1..200\"")),
+            Self::List(_) => {
+                Err(format!("'vary' of '{field}' is empty; write values or a range such as \"1..200\""))
+            }
+            Self::Range(text) => range(text).ok_or_else(|| {
+                format!("'vary' of '{field}' is {text:?}; write a list or a range such as \"1..200\"")
+            }),
         }
     }
 }

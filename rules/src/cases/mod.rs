@@ -38,7 +38,13 @@ pub struct CaseResult {
 pub fn run(rule_sources: &[Source], cases: &Source) -> Vec<CaseResult> {
     let set = RuleSet::load(rule_sources);
     let fail = |name: &str, detail: String| {
-        vec![CaseResult { file: cases.name.clone(), rule: String::new(), name: name.into(), passed: false, detail }]
+        vec![CaseResult {
+            file: cases.name.clone(),
+            rule: String::new(),
+            name: name.into(),
+            passed: false,
+            detail,
+        }]
     };
     let file = match format::read(&cases.text) {
         Ok(file) => file,
@@ -57,7 +63,8 @@ pub fn run(rule_sources: &[Source], cases: &Source) -> Vec<CaseResult> {
     }
     let run = Run { set: &set, file: &cases.name, wanted: &wanted };
     let fire = file.fire.iter().enumerate().map(|(at, case)| run.case(case, &format!("fire[{at}]"), true));
-    let quiet = file.quiet.iter().enumerate().map(|(at, case)| run.case(case, &format!("quiet[{at}]"), false));
+    let quiet =
+        file.quiet.iter().enumerate().map(|(at, case)| run.case(case, &format!("quiet[{at}]"), false));
     fire.chain(quiet).collect()
 }
 
@@ -70,7 +77,8 @@ fn rules(set: &RuleSet, file: &File, cases: &str) -> Result<Vec<String>, String>
         let name = name.trim_end_matches(".yml").trim_end_matches(".yaml");
         let speaking = set.rules().iter().filter(|rule| !rule.is_silent);
         let same = speaking.filter(|rule| {
-            rule.meta.id == name || base(&rule.file).trim_end_matches(".yml").trim_end_matches(".yaml") == name
+            rule.meta.id == name
+                || base(&rule.file).trim_end_matches(".yml").trim_end_matches(".yaml") == name
         });
         same.map(|rule| rule.meta.id.clone()).collect()
     };
@@ -116,9 +124,15 @@ impl Run<'_> {
         };
         let count = found.len();
         match (fire, case.count) {
-            (false, _) if count > 0 => Some(format!("must stay quiet, but fired {count} times{}", why(&found))),
-            (true, Some(wanted)) if count != wanted => Some(format!("must fire {wanted} times, but fired {count} times")),
-            (true, None) if count == 0 => Some(format!("must fire, but stayed quiet\n{}", self.explained(events))),
+            (false, _) if count > 0 => {
+                Some(format!("must stay quiet, but fired {count} times{}", why(&found)))
+            }
+            (true, Some(wanted)) if count != wanted => {
+                Some(format!("must fire {wanted} times, but fired {count} times"))
+            }
+            (true, None) if count == 0 => {
+                Some(format!("must fire, but stayed quiet\n{}", self.explained(events)))
+            }
             _ => None,
         }
     }
@@ -162,7 +176,9 @@ fn known(json: &Json, event: &Event, index: usize) -> Result<(), String> {
             && watchpost_model::FieldId::named(name).is_none_or(|id| event.record.get(id).is_none())
     });
     match unknown {
-        Some(name) => Err(format!("event {index} has '{name}', which is not a field of ours or not of its type; see the field table")),
+        Some(name) => Err(format!(
+            "event {index} has '{name}', which is not a field of ours or not of its type; see the field table"
+        )),
         None => Ok(()),
     }
 }

@@ -39,7 +39,8 @@ pub(super) fn rule(head: &Head, file: &str) -> Rule {
         tag.strip_prefix('t').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     };
     let is_other = |tag: &&String| {
-        tag.strip_prefix(['g', 's', 'c', 'm']).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        tag.strip_prefix(['g', 's', 'c', 'm'])
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     };
     let techniques = attack.iter().filter(is_technique).map(|tag| tag.to_ascii_uppercase()).collect();
     let tactics = attack

@@ -115,13 +115,15 @@ impl Loading {
     fn add(&mut self, head: &Head, public: Rule, body: Body) {
         let at = self.core.rules.len();
         for name in head.ours.group_by.iter().filter(|name| FieldId::named(name).is_none()) {
-            let reason = format!("rule '{}' is grouped by '{name}', which no event has; use an ECS name", head.title);
+            let reason =
+                format!("rule '{}' is grouped by '{name}', which no event has; use an ECS name", head.title);
             self.remarks.push(note(&public.file, reason));
         }
         match self.core.by_id.entry(public.meta.id.clone()) {
             Entry::Occupied(taken) => {
                 let other = self.core.rules.get(*taken.get()).map_or("", |other| other.file.as_str());
-                let reason = format!("rule id '{}' is already used by {other}; give it an id of its own", taken.key());
+                let reason =
+                    format!("rule id '{}' is already used by {other}; give it an id of its own", taken.key());
                 self.rejected.push(note(&public.file, reason));
                 return;
             }
@@ -157,7 +159,11 @@ impl Loading {
         let detection = filter.detection.rename(&mut |name: String| names.intern(&name));
         let mut applied = 0_usize;
         for at in targets {
-            let wanted = self.core.rules.get(at).is_some_and(|rule| filter.logsource.view().wants(&rule.logsource.view()));
+            let wanted = self
+                .core
+                .rules
+                .get(at)
+                .is_some_and(|rule| filter.logsource.view().wants(&rule.logsource.view()));
             if let (true, Some(Body::Detection(body))) = (wanted, self.core.bodies.get_mut(at)) {
                 body.and(detection.clone(), "filter");
                 applied += 1;
@@ -165,7 +171,10 @@ impl Loading {
         }
         if applied == 0 {
             let title = &filter.head.title;
-            self.remarks.push(note(file, format!("filter '{title}' applies to no rule; check its 'rules' and logsource")));
+            self.remarks.push(note(
+                file,
+                format!("filter '{title}' applies to no rule; check its 'rules' and logsource"),
+            ));
         }
     }
 
@@ -202,7 +211,10 @@ impl Loading {
         let mut members = Vec::with_capacity(from.rules.len());
         for name in &from.rules {
             let at = self.find(name).ok_or_else(|| {
-                format!("correlation '{}' names rule '{name}', which is not loaded; add it or correct the name", from.head.title)
+                format!(
+                    "correlation '{}' names rule '{name}', which is not loaded; add it or correct the name",
+                    from.head.title
+                )
             })?;
             members.push(at);
         }
@@ -235,7 +247,10 @@ impl Loading {
         let mut fields = Vec::with_capacity(members.len());
         for member in members {
             let named = alias.and_then(|mapping| {
-                mapping.iter().find(|(rule, _)| self.find(rule) == Some(*member)).map(|(_, field)| field.as_str())
+                mapping
+                    .iter()
+                    .find(|(rule, _)| self.find(rule) == Some(*member))
+                    .map(|(_, field)| field.as_str())
             });
             fields.push(self.core.names.intern(named.unwrap_or(key)));
         }
@@ -259,7 +274,8 @@ impl Loading {
 
     /// Whether an earlier correlation already let this base rule fire on its own.
     fn generating(&self, member: usize, but: usize) -> bool {
-        let fed_before = self.core.feeds.get(member).is_some_and(|feeds| feeds.iter().any(|other| *other != but));
+        let fed_before =
+            self.core.feeds.get(member).is_some_and(|feeds| feeds.iter().any(|other| *other != but));
         fed_before && self.core.rules.get(member).is_some_and(|rule| !rule.is_silent)
     }
 
@@ -270,7 +286,8 @@ impl Loading {
                 buckets.entry(rule.logsource.clone()).or_default().push(at);
             }
         }
-        self.core.buckets = buckets.into_iter().map(|(logsource, rules)| Bucket { logsource, rules }).collect();
+        self.core.buckets =
+            buckets.into_iter().map(|(logsource, rules)| Bucket { logsource, rules }).collect();
     }
 }
 

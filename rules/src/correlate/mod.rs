@@ -85,7 +85,8 @@ impl Windows {
     pub(crate) fn arrive(&mut self, core: &Core, arrival: Arrival, view: &View<'_>) -> Option<Finding> {
         let Some(Body::Correlation(joined)) = core.bodies.get(arrival.correlation) else { return None };
         let member = joined.members.iter().position(|member| *member == arrival.rule)?;
-        let (Some(values), Some(counted)) = (group(joined, member, view), self.counted(joined, member, view)) else {
+        let (Some(values), Some(counted)) = (group(joined, member, view), self.counted(joined, member, view))
+        else {
             self.counters.ungrouped += 1;
             return None;
         };

@@ -66,7 +66,8 @@ impl Window {
         let in_order = at == self.entries.len();
         self.entries.insert(at, entry);
         let mut outcome = Outcome { forgotten: self.forget(joined), ..Outcome::default() };
-        let best = if in_order { self.ending(entry.time, joined) } else { self.best_around(entry.time, joined) };
+        let best =
+            if in_order { self.ending(entry.time, joined) } else { self.best_around(entry.time, joined) };
         let held = best.is_some();
         outcome.fired = best.filter(|fired| self.speaks(fired.time, in_order, joined));
         if let Some(fired) = &outcome.fired {
@@ -147,7 +148,8 @@ impl Window {
                 right += 1;
             }
             let begin = end.minus(joined.timespan);
-            while let Some(entry) = self.entries.get(left).filter(|entry| entry.time <= begin && left < right) {
+            while let Some(entry) = self.entries.get(left).filter(|entry| entry.time <= begin && left < right)
+            {
                 if let Some(count) = inside.get_mut(&entry.counted) {
                     *count -= 1;
                     if *count == 0 {

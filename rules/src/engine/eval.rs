@@ -76,7 +76,9 @@ pub(crate) fn matched(detection: &Detection<NameId>, view: &View<'_>) -> Vec<Mat
 /// Selections that the condition wants to hold, those under `not` left out.
 fn positive(of: &Condition, wanted: bool, out: &mut Vec<usize>) {
     match of {
-        Condition::All(parts) | Condition::Any(parts) => parts.iter().for_each(|part| positive(part, wanted, out)),
+        Condition::All(parts) | Condition::Any(parts) => {
+            parts.iter().for_each(|part| positive(part, wanted, out))
+        }
         Condition::Not(part) => positive(part, !wanted, out),
         Condition::AtLeast(_, at) if wanted => out.extend(at),
         Condition::Is(at) if wanted => out.push(*at),

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use watchpost_model::alert::MatchedField;
-use watchpost_model::field::{self, sigma};
 use watchpost_model::field::sigma::{Class, Logsource};
+use watchpost_model::field::{self, sigma};
 use watchpost_model::id::EventRef;
 use watchpost_model::{Event, Timestamp};
 
@@ -151,7 +151,9 @@ impl Detector {
     }
 
     fn fire(&mut self, core: &Core, at: usize, view: &View<'_>, pass: &mut Pass<'_>) {
-        let (Some(rule), Some(Body::Detection(detection))) = (core.rules.get(at), core.bodies.get(at)) else { return };
+        let (Some(rule), Some(Body::Detection(detection))) = (core.rules.get(at), core.bodies.get(at)) else {
+            return;
+        };
         if !rule.is_silent {
             pass.findings.push(Finding {
                 rule: Arc::clone(rule),
@@ -206,7 +208,10 @@ pub(crate) fn logsources(event: &Event, class: Class) -> Vec<Logsource<'_>> {
 
 /// The logsources that a foreign event has. One that nothing is known of still meets rules that
 /// name no logsource.
-pub(crate) fn foreign_logsources(json: &serde_json::Value, given: Option<&OwnedLogsource>) -> Vec<OwnedLogsource> {
+pub(crate) fn foreign_logsources(
+    json: &serde_json::Value,
+    given: Option<&OwnedLogsource>,
+) -> Vec<OwnedLogsource> {
     let mut found = given.map_or_else(|| infer(json), |given| vec![given.clone()]);
     if found.is_empty() {
         found.push(OwnedLogsource::default());

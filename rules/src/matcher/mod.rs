@@ -87,7 +87,11 @@ impl<F> Test<F> {
 
     /// The value of `slot` that satisfies the test, or that there is such a satisfaction
     /// without a value (null, missing). `other` reads the field of a [`Test::Field`].
-    pub fn held<'s, 'e>(&self, slot: &'s Slot<'e>, other: &dyn Fn(&F) -> &'s Slot<'e>) -> Option<Held<'s, 'e>> {
+    pub fn held<'s, 'e>(
+        &self,
+        slot: &'s Slot<'e>,
+        other: &dyn Fn(&F) -> &'s Slot<'e>,
+    ) -> Option<Held<'s, 'e>> {
         match self {
             Self::Null => slot.is_null().then_some(Held::Absent),
             Self::Exists(wanted) => match (slot.present, wanted) {
@@ -114,9 +118,10 @@ impl<F> Test<F> {
             Self::Cidr(net) => had.text().parse().is_ok_and(|ip| net.contains(ip)),
             Self::Compare(how, number) => had.number().is_some_and(|have| how.holds(&have, number)),
             Self::Regex(regex) => regex.is_match(had.text()),
-            Self::Field(field, place) => {
-                other(field).values.iter().any(|want| !want.is_null() && place.holds(had.folded(), want.folded()))
-            }
+            Self::Field(field, place) => other(field)
+                .values
+                .iter()
+                .any(|want| !want.is_null() && place.holds(had.folded(), want.folded())),
             Self::Time(part, number) => part.of(had.text()) == Some(*number),
             Self::Null | Self::Exists(_) | Self::Differs(_) => false,
         }

@@ -49,7 +49,9 @@ fn counting(rule: &sigma::CorrelationRule, fields: Vec<String>) -> Result<Counti
     Ok(match rule.correlation_type {
         CorrelationType::EventCount => Counting::Events,
         CorrelationType::ValueCount if fields.is_empty() => {
-            return Err(Refusal::Syntax("value_count needs 'field' in its condition; name the field to count".into()));
+            return Err(Refusal::Syntax(
+                "value_count needs 'field' in its condition; name the field to count".into(),
+            ));
         }
         CorrelationType::ValueCount => Counting::Values(fields),
         CorrelationType::Temporal => Counting::Rules(Order::Any),
@@ -95,7 +97,9 @@ fn supported(rule: &sigma::CorrelationRule) -> Result<(), Refusal> {
         });
     }
     if rule.rules.is_empty() || rule.rules.len() > MOST_RULES {
-        return Err(Refusal::Syntax(format!("a correlation needs 1 to {MOST_RULES} 'rules'; name them by id or name")));
+        return Err(Refusal::Syntax(format!(
+            "a correlation needs 1 to {MOST_RULES} 'rules'; name them by id or name"
+        )));
     }
     let span = Duration::from_secs(rule.timespan.seconds);
     if span.is_zero() || span > LONGEST {

@@ -73,7 +73,9 @@ pub(super) fn ours(block: Option<&Value>, remarks: &mut Vec<String>) -> Ours {
                 Some(outcome) => ours.outcome = outcome,
                 None => remarks.push(format!("'outcome' is {text:?}; write attempt, success or compromised")),
             },
-            _ => remarks.push(format!("'{}' in the watchpost block is not known", key.as_str().unwrap_or("?"))),
+            _ => {
+                remarks.push(format!("'{}' in the watchpost block is not known", key.as_str().unwrap_or("?")))
+            }
         }
     }
     ours

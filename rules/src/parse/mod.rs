@@ -54,6 +54,9 @@ fn read(text: &str) -> Result<SigmaCollection, Refusal> {
     if text.len() > FILE_BYTES {
         return Err(Refusal::TooLarge { bytes: text.len() });
     }
+    if text.trim().is_empty() {
+        return Err(Refusal::Empty);
+    }
     guard::check(text)?;
     // The library is young; a panic in it must cost one file, not the collector.
     catch_unwind(AssertUnwindSafe(|| rsigma_parser::parse_sigma_yaml(text)))
@@ -64,7 +67,7 @@ fn read(text: &str) -> Result<SigmaCollection, Refusal> {
 fn lower_all(source: &Source, collection: SigmaCollection, parsed: &mut Parsed) {
     let SigmaCollection { rules, correlations, filters, errors } = collection;
     for error in errors {
-        let note = rejection(source, &error, None);
+        let note = rejection(source, &hinted(&error), None);
         if is_remark(&error) { parsed.remarks.push(note) } else { parsed.rejected.push(note) }
     }
     if rules.is_empty() && correlations.is_empty() && filters.is_empty() && parsed.rejected.is_empty() {
@@ -85,7 +88,12 @@ fn lower_all(source: &Source, collection: SigmaCollection, parsed: &mut Parsed) 
     }
 }
 
-fn keep(source: &Source, title: &str, parsed: &mut Parsed, lowered: Result<(Document, Vec<String>), Refusal>) {
+fn keep(
+    source: &Source,
+    title: &str,
+    parsed: &mut Parsed,
+    lowered: Result<(Document, Vec<String>), Refusal>,
+) {
     match lowered {
         Ok((document, remarks)) => {
             parsed.documents.push(document);
@@ -93,6 +101,19 @@ fn keep(source: &Source, title: &str, parsed: &mut Parsed, lowered: Result<(Docu
         }
         Err(refusal) => parsed.rejected.push(rejection(source, &refusal.to_string(), Some(title))),
     }
+}
+
+/// The library's words, with what to do.
+fn hinted(error: &str) -> String {
+    let hint = match error {
+        _ if error.contains("not a YAML mapping") => "a rule is a map with title, logsource and detection",
+        _ if error.contains("Missing required field") => "add it",
+        _ if error.contains("nknown modifier") => "check how the modifier is spelt",
+        _ if error.contains("YAML parse error") => "check indentation and quotes",
+        _ if error.contains("ondition parse error") => "check parentheses and the words and, or, not, of",
+        _ => return error.to_owned(),
+    };
+    format!("{error}; {hint}")
 }
 
 /// Problems in a document that the library reports but reads over.

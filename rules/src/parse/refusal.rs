@@ -16,7 +16,7 @@ pub enum Refusal {
     #[error("file has more than {FILE_VALUES} values; split it into several files")]
     TooManyValues,
     /// A condition or list nested too deep.
-    #[error("{what} is nested deeper than {most}; write it flatter")]
+    #[error("'{what}' is nested deeper than {most}; write it flatter")]
     TooDeep {
         /// What is nested.
         what: &'static str,

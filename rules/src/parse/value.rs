@@ -17,11 +17,14 @@ use super::{FILE_VALUES, Refusal};
 use crate::ast::{Compare, Item, Link, Want};
 use crate::matcher::{Net, Part, Pattern, Test, Token, Where};
 
-/// Memory of one compiled regex. Stops `(\w{1000}){1000}`.
-const REGEX_BYTES: usize = 2 * 1024 * 1024;
+/// Memory of one compiled regex. Stops `(\w{1000}){1000}`; lets `\w{1,64}` of public rules pass.
+const REGEX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Memory that searching with one regex may use for its cache.
+const REGEX_CACHE_BYTES: usize = 1024 * 1024;
 
 /// Regexes of one file; public rules have at most a dozen.
-const FILE_REGEXES: usize = 512;
+const FILE_REGEXES: usize = 128;
 
 /// What one file may still use up.
 pub(super) struct Budget {
@@ -217,16 +220,19 @@ impl Key<'_> {
             .multi_line(self.has(Modifier::Multiline))
             .dot_matches_new_line(self.has(Modifier::DotAll))
             .size_limit(REGEX_BYTES)
-            .dfa_size_limit(REGEX_BYTES)
+            .dfa_size_limit(REGEX_CACHE_BYTES)
             .build();
         match built {
             Ok(regex) => Ok(Test::Regex(Arc::new(regex))),
-            Err(error) => Err(self.bad(value, format!("{error}; look-around and back-references do not exist here"))),
+            Err(error) => {
+                Err(self.bad(value, format!("{error}; look-around and back-references do not exist here")))
+            }
         }
     }
 
     fn text(&self, value: &SigmaValue) -> Result<Test<String>, Refusal> {
-        let plain = self.spec.modifiers.iter().all(|modifier| matches!(modifier, Modifier::All | Modifier::Cased));
+        let plain =
+            self.spec.modifiers.iter().all(|modifier| matches!(modifier, Modifier::All | Modifier::Cased));
         let text = match value {
             SigmaValue::Null => return Ok(Test::Null),
             SigmaValue::Integer(n) if plain && self.spec.name.is_some() && n.unsigned_abs() < 1 << 53 => {
@@ -271,8 +277,12 @@ impl Key<'_> {
             for form in forms {
                 match modifier {
                     Modifier::WindAsh => next.push(form.dashed()),
-                    Modifier::Wide => next.push(Form::Bytes(wide(&self.bytes(form, value)?, u16::to_le_bytes))),
-                    Modifier::Utf16be => next.push(Form::Bytes(wide(&self.bytes(form, value)?, u16::to_be_bytes))),
+                    Modifier::Wide => {
+                        next.push(Form::Bytes(wide(&self.bytes(form, value)?, u16::to_le_bytes)))
+                    }
+                    Modifier::Utf16be => {
+                        next.push(Form::Bytes(wide(&self.bytes(form, value)?, u16::to_be_bytes)))
+                    }
                     Modifier::Utf16 => {
                         let mut bytes = vec![0xff, 0xfe];
                         bytes.extend(wide(&self.bytes(form, value)?, u16::to_le_bytes));

@@ -108,6 +108,12 @@ fn event_data<'e>(data: &'e Map<String, Json>, name: &str, out: &mut Slot<'e>) -
         take(value, out);
         return true;
     }
+    // Defender writes "Threat Name"; rules write ThreatName.
+    if let Some((_, value)) = data.iter().find(|(key, _)| same_without_blanks(key, name)) {
+        out.present = true;
+        take(value, out);
+        return true;
+    }
     let Some(Json::Array(items)) = data.get("Data") else { return false };
     let named = items.iter().find(|item| attribute(item, "Name").and_then(Json::as_str) == Some(name));
     if let Some(item) = named {
@@ -117,12 +123,16 @@ fn event_data<'e>(data: &'e Map<String, Json>, name: &str, out: &mut Slot<'e>) -
     named.is_some()
 }
 
+fn same_without_blanks(key: &str, name: &str) -> bool {
+    key.contains(' ') && key.split(' ').flat_map(str::bytes).eq(name.bytes())
+}
+
 /// An attribute of an XML element, as the usual converters write it.
 fn attribute<'e>(element: &'e Json, name: &str) -> Option<&'e Json> {
     let map = element.as_object()?;
-    map.get("#attributes").and_then(|attributes| attributes.get(name)).or_else(|| {
-        map.iter().find(|(key, _)| key.strip_prefix('@') == Some(name)).map(|(_, value)| value)
-    })
+    map.get("#attributes")
+        .and_then(|attributes| attributes.get(name))
+        .or_else(|| map.iter().find(|(key, _)| key.strip_prefix('@') == Some(name)).map(|(_, value)| value))
 }
 
 fn take<'e>(value: &'e Json, out: &mut Slot<'e>) {
@@ -174,7 +184,8 @@ mod tests {
         let event = json!({"Event": {
             "System": {"EventID": {"#text": 4104, "#attributes": {"Qualifiers": 0}},
                        "Provider": {"#attributes": {"Name": "P"}}, "Execution": {"#attributes": {"ProcessID": 7}}},
-            "EventData": {"ScriptBlockText": "x"}}});
+            "EventData": {"ScriptBlockText": "x", "Threat Name": "t"}}});
+        check(&event, "ThreatName", Some("t"));
         check(&event, "EventID", Some("4104"));
         check(&event, "Provider_Name", Some("P"));
         check(&event, "Execution_ProcessID", Some("7"));

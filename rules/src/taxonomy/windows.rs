@@ -32,10 +32,11 @@ fn sorted(product: &str, services: &[&str], categories: &[&str]) -> Vec<OwnedLog
     let product = Some(product.to_owned());
     let plain = OwnedLogsource { product: product.clone(), ..OwnedLogsource::default() };
     let mut out = Vec::with_capacity(1 + services.len() + categories.len());
-    out.extend(services.iter().map(|service| OwnedLogsource {
-        service: Some((*service).to_owned()),
-        ..plain.clone()
-    }));
+    out.extend(
+        services
+            .iter()
+            .map(|service| OwnedLogsource { service: Some((*service).to_owned()), ..plain.clone() }),
+    );
     out.extend(categories.iter().map(|category| OwnedLogsource {
         category: Some((*category).to_owned()),
         service: services.first().map(|service| (*service).to_owned()),
@@ -158,7 +159,10 @@ const SERVICES: &[(&str, &str)] = &[
     ("microsoft-windows-smbclient/security", "smbclient-security"),
     ("microsoft-windows-smbserver/connectivity", "smbserver-connectivity"),
     ("microsoft-windows-taskscheduler/operational", "taskscheduler"),
-    ("microsoft-windows-terminalservices-localsessionmanager/operational", "terminalservices-localsessionmanager"),
+    (
+        "microsoft-windows-terminalservices-localsessionmanager/operational",
+        "terminalservices-localsessionmanager",
+    ),
     ("microsoft-windows-vhdmp/operational", "vhdmp"),
     ("microsoft-windows-windows defender/operational", "windefend"),
     ("microsoft-windows-windows firewall with advanced security/firewall", "firewall-as"),
@@ -186,7 +190,9 @@ mod tests {
             "product=windows,service=security category=process_creation,product=windows,service=security"
         );
         assert_eq!(said(&json!({"Channel": "Nobody/Knows"})), "product=windows");
-        assert!(said(&json!({"Channel": "Linux-Sysmon/Operational", "EventID": 1})).contains("product=linux"));
+        assert!(
+            said(&json!({"Channel": "Linux-Sysmon/Operational", "EventID": 1})).contains("product=linux")
+        );
         assert_eq!(said(&json!({"message": "x"})), "");
     }
 }
