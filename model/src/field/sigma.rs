@@ -132,9 +132,8 @@ pub fn services(provider: &str) -> &'static [&'static str] {
     match provider {
         "sshd" | "sshd-session" => &["sshd", "auth"],
         "sudo" => &["sudo", "auth"],
-        "su" | "login" | "pam" | "useradd" | "usermod" | "userdel" | "groupadd" | "passwd" | "chpasswd" => {
-            &["auth"]
-        }
+        "su" | "login" | "pam" | "useradd" | "usermod" | "userdel" | "groupadd" | "groupmod" | "groupdel"
+        | "gpasswd" | "passwd" | "chpasswd" | "adduser" | "addgroup" => &["auth"],
         "cron" | "crond" | "CRON" | "crontab" => &["cron", "syslog"],
         "clamd" | "freshclam" => &["clamav", "syslog"],
         "vsftpd" => &["vsftpd", "syslog"],

@@ -83,6 +83,9 @@ fn hash(sources: &[Source]) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Correlations that may stand on each other; bounds the rounds of loading.
+const MOST_LEVELS: usize = 8;
+
 #[derive(Default)]
 struct Loading {
     core: Core,
@@ -141,11 +144,7 @@ impl Loading {
             self.filter(filter, &file);
         }
         self.core.feeds = vec![Vec::new(); self.core.rules.len()];
-        for (correlation, file) in std::mem::take(&mut self.correlations) {
-            if let Err(reason) = self.correlation(&correlation, &file) {
-                self.rejected.push(note(&file, reason));
-            }
-        }
+        self.correlations();
         self.bucket();
         self.core.names.resolve();
         RuleSet { core: Arc::new(self.core), rejected: self.rejected, remarks: self.remarks, hash }
@@ -184,6 +183,31 @@ impl Loading {
         self.core.by_id.get(name).or_else(|| self.by_name.get(name)).copied()
     }
 
+    /// Adds every correlation. One may count another, wherever that stands: those whose rules are
+    /// there go first, round by round, so that none can count itself.
+    fn correlations(&mut self) {
+        let mut waiting = std::mem::take(&mut self.correlations);
+        for _ in 1..MOST_LEVELS {
+            let ready =
+                |loading: &Self, from: &CorrelationRule| from.rules.iter().all(|name| loading.find(name).is_some());
+            let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(from, _)| ready(self, from));
+            waiting = later;
+            if now.is_empty() {
+                break;
+            }
+            self.add_correlations(now);
+        }
+        self.add_correlations(waiting);
+    }
+
+    fn add_correlations(&mut self, correlations: Vec<(CorrelationRule, String)>) {
+        for (correlation, file) in correlations {
+            if let Err(reason) = self.correlation(&correlation, &file) {
+                self.rejected.push(note(&file, reason));
+            }
+        }
+    }
+
     fn correlation(&mut self, from: &CorrelationRule, file: &str) -> Result<(), String> {
         let mut members = Vec::with_capacity(from.rules.len());
         for name in &from.rules {
@@ -193,12 +217,6 @@ impl Loading {
                     from.head.title
                 )
             })?;
-            if matches!(self.core.bodies.get(at), Some(Body::Correlation(_))) {
-                return Err(format!(
-                    "correlation '{}' counts the correlation '{name}', which is not supported; count its base rules",
-                    from.head.title
-                ));
-            }
             members.push(at);
         }
         let group = from.group_by.iter().map(|key| (key.clone(), self.fields(from, key, &members))).collect();

@@ -188,9 +188,22 @@ impl Detector {
                 count: None,
             });
         }
-        for correlation in core.feeds.get(at).into_iter().flatten() {
-            let arrival = Arrival { correlation: *correlation, rule: at, event: pass.at, time: pass.time };
-            pass.findings.extend(self.windows.arrive(core, arrival, view));
+        self.join(core, at, view, pass);
+    }
+
+    /// Hands a finding on to the correlations that count it, and what completes them on to those
+    /// that count these. Ends because a correlation only counts rules that were loaded before it.
+    fn join(&mut self, core: &Core, from: usize, view: &View<'_>, pass: &mut Pass<'_>) {
+        let mut ready = vec![from];
+        while let Some(at) = ready.pop() {
+            for correlation in core.feeds.get(at).into_iter().flatten() {
+                let arrival = Arrival { correlation: *correlation, rule: at, event: pass.at, time: pass.time };
+                let Some(finding) = self.windows.arrive(core, arrival, view) else { continue };
+                ready.push(*correlation);
+                if !finding.rule.is_silent {
+                    pass.findings.push(finding);
+                }
+            }
         }
     }
 }
