@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use domain::base::iana::Rcode;
+use domain::base::iana::{Opcode, Rcode};
 use domain::base::{Message, ParsedName};
 use domain::rdata::AllRecordData;
 use watchpost_model::event::Dns;
@@ -30,7 +30,7 @@ pub(super) fn parse(data: &[u8], time: Timestamp, transport: &'static str) -> Op
         return None;
     }
     let mut dns = Dns { time, transport, id: header.id(), answer: header.qr(), ..Dns::default() };
-    let mut extra = DnsExtra { opcode: format!("{}", header.opcode()), ..DnsExtra::default() };
+    let mut extra = DnsExtra { opcode: opcode_name(header.opcode()), ..DnsExtra::default() };
     if counts.qdcount() > 0 {
         let question = message.question().next()?.ok()?;
         dns.question = name_of(question.qname());
@@ -59,6 +59,10 @@ fn name_of(name: &ParsedName<&[u8]>) -> String {
         text.pop();
     }
     text
+}
+
+fn opcode_name(code: Opcode) -> String {
+    code.to_mnemonic_str().map_or_else(|| code.to_int().to_string(), str::to_owned)
 }
 
 fn rcode_name(code: Rcode) -> String {

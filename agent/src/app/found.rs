@@ -27,8 +27,8 @@ pub struct DnsExtra {
     pub class: String,
     /// `AA TC RD RA AD CD`, those set.
     pub flags: Vec<String>,
-    /// Whether the flow's responder sent it.
-    pub from_responder: bool,
+    /// Whether the client is the flow's responder: capture began with an answer.
+    pub reversed: bool,
 }
 
 /// What a TLS handshake shows beyond the form.
@@ -61,16 +61,23 @@ impl Found {
     pub fn into_event(self, originator: End, responder: End) -> Event {
         let (source, destination) = (Some(originator), Some(responder));
         match self {
-            Self::Dns(dns, extra) => dns_event(Dns { source, destination, ..dns }, extra),
+            Self::Dns(dns, extra) => {
+                let (source, destination) = turned(extra.reversed, originator, responder);
+                dns_event(Dns { source, destination, ..dns }, extra)
+            }
             Self::Tls(tls, extra) => {
-                let (source, destination) =
-                    if extra.reversed { (destination, source) } else { (source, destination) };
+                let (source, destination) = turned(extra.reversed, originator, responder);
                 tls_event(Tls { source, destination, ..tls }, extra)
             }
             Self::Http(http) => Http { source, destination, ..http }.into(),
             Self::Ssh(ssh) => Ssh { source, destination, ..ssh }.into(),
         }
     }
+}
+
+/// Client and server.
+const fn turned(reversed: bool, originator: End, responder: End) -> (Option<End>, Option<End>) {
+    if reversed { (Some(responder), Some(originator)) } else { (Some(originator), Some(responder)) }
 }
 
 fn dns_event(dns: Dns, extra: DnsExtra) -> Event {

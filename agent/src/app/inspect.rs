@@ -76,7 +76,7 @@ impl Inspector {
             }
             Transport::Ports { .. } if !packet.payload.is_empty() => {
                 if let Some(Found::Dns(message, mut extra)) = dns::parse(packet.payload, now, "udp") {
-                    extra.from_responder = !from_originator;
+                    extra.reversed = message.answer == from_originator;
                     self.protocol = Some("dns");
                     found.push(Found::Dns(message, extra));
                 }
@@ -181,7 +181,7 @@ impl Inspector {
                 self.mode = Mode::Done;
                 return;
             };
-            extra.from_responder = !from_originator;
+            extra.reversed = message.answer == from_originator;
             self.protocol = Some("dns");
             found.push(Found::Dns(message, extra));
             stream.consume(length.saturating_add(2));

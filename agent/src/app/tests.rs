@@ -1,1 +1,235 @@
+//! Conversations cut in every way that a network cuts them.
+#![expect(clippy::indexing_slicing, reason = "a test may stop where it fails")]
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use proptest::prelude::*;
+use watchpost_model::{Event, Timestamp, field};
+
+use super::stream::{Pushed, Stream};
+use super::*;
+use crate::decode::{Flags, Packet, Transport};
+
+fn segment(flags: u8, sequence: u32, payload: &[u8]) -> Packet<'_> {
+    let any = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    Packet {
+        source: any,
+        destination: any,
+        protocol: 6,
+        bytes: 0,
+        payload_bytes: 0,
+        vlan: None,
+        macs: None,
+        transport: Transport::Tcp { source: 1, destination: 2, flags: Flags(flags), sequence },
+        fragment: None,
+        payload,
+    }
+}
+
+/// Feeds a conversation, each entry a segment from the originator or not, and flushes.
+fn talk(segments: &[(bool, &[u8])]) -> Vec<Event> {
+    let mut inspector = Inspector::suiting(6, 8_080, 40_000).unwrap();
+    let mut found = Vec::new();
+    let mut next = [1_000_u32, 9_000];
+    for originator in [true, false] {
+        inspector.feed(
+            originator,
+            &segment(0x02, next[usize::from(!originator)], &[]),
+            Timestamp::EPOCH,
+            &mut found,
+        );
+        next[usize::from(!originator)] += 1;
+    }
+    for (originator, payload) in segments {
+        let slot = &mut next[usize::from(!originator)];
+        inspector.feed(*originator, &segment(0x18, *slot, payload), Timestamp::EPOCH, &mut found);
+        *slot += u32::try_from(payload.len()).unwrap();
+    }
+    inspector.flush(&mut found);
+    let end = (IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+    found.into_iter().map(|found| found.into_event(end, end)).collect()
+}
+
+/// A ClientHello for `name` with ALPN `h2` that offers TLS 1.3, as one record.
+fn client_hello(name: &str) -> Vec<u8> {
+    let length = |count: usize| u16::try_from(count).unwrap().to_be_bytes();
+    let extension = |kind: u16, body: &[u8]| [&kind.to_be_bytes()[..], &length(body.len()), body].concat();
+    let entry = [&[0][..], &length(name.len()), name.as_bytes()].concat();
+    let sni = extension(0, &[&length(entry.len())[..], &entry].concat());
+    let alpn = extension(16, &[0, 3, 2, b'h', b'2']);
+    let versions = extension(43, &[4, 3, 4, 3, 3]);
+    let extensions = [sni, alpn, versions].concat();
+    let body =
+        [&[3, 3][..], &[7; 32], &[0], &[0, 2, 0x13, 0x01], &[1, 0], &length(extensions.len()), &extensions]
+            .concat();
+    let message = [&[1, 0][..], &length(body.len()), &body].concat();
+    [&[0x16, 3, 1][..], &length(message.len()), &message].concat()
+}
+
+#[test]
+fn a_client_hello_cut_anywhere_gives_its_name() {
+    let hello = client_hello("Mail.Example.org");
+    for cut in 1..hello.len() {
+        let (head, tail) = hello.split_at(cut);
+        let events = talk(&[(true, head), (true, tail)]);
+        // A first segment of one or two bytes does not tell TLS from anything else for sure.
+        assert_eq!(events.len(), 1, "cut at {cut}");
+        let event = &events[0];
+        assert_eq!(event.text(field::TLS_SERVER_NAME), Some("mail.example.org"), "cut at {cut}");
+        assert_eq!(event.text(field::TLS_VERSION), Some("1.3"), "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_hello_after_starttls_is_found() {
+    let hello = client_hello("mx.example.org");
+    let events = talk(&[
+        (false, b"220 mx ready\r\n"),
+        (true, b"EHLO me\r\n"),
+        (false, b"250-STARTTLS\r\n"),
+        (true, b"STARTTLS\r\n"),
+        (false, b"220 go ahead\r\n"),
+        (true, &hello),
+    ]);
+    assert_eq!(events.first().and_then(|event| event.text(field::TLS_SERVER_NAME)), Some("mx.example.org"));
+}
+
+#[test]
+fn requests_on_one_connection_meet_their_answers() {
+    let events = talk(&[
+        (true, b"GET /a?x=1 HTTP/1.1\r\nHost: Example.org:80\r\nUser-Agent: probe\r\n\r\n"),
+        (false, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbo"),
+        (false, b"dyHTTP/1.1 100 Continue\r\n\r\n"),
+        (
+            true,
+            b"POST /b HTTP/1.1\r\nHost: example.org\r\nContent-Length: 3\r\n\r\na=1GET /c HTTP/1.1\r\n\r\n",
+        ),
+        (false, b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"),
+        (false, b"HTTP/1.1 500 Oh\r\n\r\n"),
+        (true, b"GET /d HTTP/1.1\r\n\r\n"),
+    ]);
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let status = event.record.get(field::HTTP_STATUS).and_then(watchpost_model::Value::as_uint);
+            (event.text(field::URL_ORIGINAL).unwrap_or_default(), status)
+        })
+        .collect();
+    assert_eq!(told, [("/a?x=1", Some(200)), ("/b", Some(404)), ("/c", Some(500)), ("/d", None)]);
+    assert_eq!(events[0].text(field::URL_DOMAIN), Some("example.org"));
+    assert_eq!(events[0].text(field::USER_AGENT), Some("probe"));
+}
+
+#[test]
+fn a_tunnel_through_a_proxy_is_looked_into() {
+    let hello = client_hello("inner.example.org");
+    let events = talk(&[
+        (true, b"CONNECT inner.example.org:443 HTTP/1.1\r\n\r\n"),
+        (false, b"HTTP/1.1 200 Connection established\r\n\r\n"),
+        (true, &hello),
+    ]);
+    assert_eq!(events.len(), 2);
+    assert_eq!(events[1].text(field::TLS_SERVER_NAME), Some("inner.example.org"));
+}
+
+#[test]
+fn ssh_banners_of_both_sides_make_one_record() {
+    let events = talk(&[
+        (false, b"SSH-2.0-OpenSSH_9.9\r\n"),
+        (true, b"SSH-2.0-li"),
+        (true, b"bssh2\r\n"),
+        (false, b"\0\0\0\x05binary"),
+    ]);
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].text(field::SSH_CLIENT), Some("SSH-2.0-libssh2"));
+    assert_eq!(events[0].text(field::SSH_SERVER), Some("SSH-2.0-OpenSSH_9.9"));
+}
+
+/// An answer for `a.test`: an alias, then the address 192.0.2.7.
+fn dns_answer() -> Vec<u8> {
+    let mut bytes = vec![0, 9, 0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0];
+    bytes.extend_from_slice(b"\x01A\x04test\0\0\x01\0\x01");
+    bytes.extend_from_slice(b"\xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x04\x01b\xc0\x0e");
+    bytes.extend_from_slice(&[0xc0, 36, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7]);
+    bytes
+}
+
+#[test]
+fn a_dns_answer_names_later_flows() {
+    let bytes = dns_answer();
+    let found = dns::parse(&bytes, Timestamp::EPOCH, "udp").unwrap();
+    let mut names = Names::default();
+    names.learn(&found);
+    assert_eq!(names.of(Ipv4Addr::new(192, 0, 2, 7).into()).as_deref(), Some("a.test"));
+    let Found::Dns(dns, extra) = found else { panic!("not DNS") };
+    assert_eq!((dns.question.as_str(), dns.question_type.as_str()), ("a.test", "A"));
+    assert_eq!(dns.response_code, "NOERROR");
+    assert_eq!(extra.opcode, "QUERY");
+    assert_eq!(dns.answers[0], ("CNAME".into(), "b.test".into(), 60));
+    assert_eq!(dns.answers[1], ("A".into(), "192.0.2.7".into(), 60));
+}
+
+#[test]
+fn a_cut_dns_answer_gives_what_was_read() {
+    let bytes = dns_answer();
+    for kept in 24..bytes.len() {
+        let Some(Found::Dns(dns, _)) = dns::parse(&bytes[..kept], Timestamp::EPOCH, "udp") else {
+            panic!("nothing at {kept}")
+        };
+        assert_eq!(dns.question, "a.test");
+    }
+}
+
+#[test]
+fn a_gap_that_does_not_close_is_jumped() {
+    let mut stream = Stream::default();
+    stream.begin(0);
+    assert_eq!(stream.push(1, b"abc"), Pushed::Appended);
+    let jumped = (0..20_u32)
+        .map(|index| stream.push(100 + index * 10, b"0123456789"))
+        .find(|it| *it == Pushed::Jumped);
+    assert!(jumped.is_some());
+    assert_eq!(stream.data(), b"0123456789");
+}
+
+proptest! {
+    /// Segments that overlap, repeat and overtake each other within the window give the bytes
+    /// that were sent.
+    #[test]
+    fn a_stream_puts_segments_in_order(
+        data in prop::collection::vec(any::<u8>(), 1..400),
+        start in any::<u32>(),
+        cuts in prop::collection::vec((0..400_usize, 1..80_usize), 0..6),
+        step in 1..60_usize,
+        late in any::<bool>(),
+    ) {
+        let mut stream = Stream::default();
+        stream.begin(start);
+        let sequence = |at: usize| start.wrapping_add(1).wrapping_add(u32::try_from(at).unwrap());
+        for (at, length) in cuts {
+            let at = at.min(data.len());
+            stream.push(sequence(at), &data[at..(at + length).min(data.len())]);
+        }
+        let mut pieces: Vec<usize> = (0..data.len()).step_by(step).collect();
+        if late && pieces.len() > 1 {
+            pieces.swap(0, 1);
+        }
+        for at in pieces {
+            stream.push(sequence(at), &data[at..(at + step).min(data.len())]);
+        }
+        prop_assert_eq!(stream.data(), &data[..]);
+    }
+
+    #[test]
+    fn any_conversation_is_survived(segments in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..60), 0..6_usize), 0..30)) {
+        let prefixes: [&[u8]; 6] = [b"", b"GET / HTTP/1.1\r\n", b"HTTP/1.1 200", b"SSH-", &[0x16, 3, 1, 0, 40, 1, 0, 0, 36], &[0x16, 3, 3, 0, 9, 2, 0, 0, 5]];
+        let owned: Vec<(bool, Vec<u8>)> = segments.into_iter().map(|(side, bytes, prefix)| (side, [prefixes[prefix], &bytes].concat())).collect();
+        let borrowed: Vec<(bool, &[u8])> = owned.iter().map(|(side, bytes)| (*side, bytes.as_slice())).collect();
+        talk(&borrowed);
+    }
+
+    #[test]
+    fn any_bytes_as_dns_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+        let _ = dns::parse(&bytes, Timestamp::EPOCH, "udp");
+    }
+}

@@ -1,4 +1,5 @@
 //! Replay of hand-made captures, and live capture on the loopback.
+#![expect(clippy::indexing_slicing, reason = "a test may stop where it fails")]
 
 use std::io::Cursor;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

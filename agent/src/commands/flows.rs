@@ -90,3 +90,128 @@ fn write(events: &mut Vec<Event>, summary: &mut Summary, out: &mut dyn Write) ->
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use serde_json::Value as Json;
+
+    use super::*;
+
+    type End = (String, u64);
+
+    fn test_data() -> Option<PathBuf> {
+        let root = std::env::var_os("WATCHPOST_TEST_DATA")
+            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"), PathBuf::from);
+        if root.is_dir() {
+            return Some(root);
+        }
+        println!("SKIPPED: no test data at {}; set WATCHPOST_TEST_DATA", root.display());
+        None
+    }
+
+    fn rows(path: &Path) -> Vec<Json> {
+        let mut out = Vec::new();
+        let _ = run(path, &mut out);
+        out.split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
+    }
+
+    fn end(json: &Json, side: &str) -> End {
+        let side = json.get(side);
+        let text = side.and_then(|side| side.get("ip")).and_then(Json::as_str).unwrap_or_default();
+        (text.to_owned(), side.and_then(|side| side.get("port")).and_then(Json::as_u64).unwrap_or(0))
+    }
+
+    /// Packets of both directions by transport and ends, over all records of a capture.
+    fn totals(path: &Path) -> HashMap<(String, End, End), (u64, u64)> {
+        let mut table = HashMap::new();
+        for row in rows(path) {
+            let count = |side: &str| row.pointer(&format!("/{side}/packets")).and_then(Json::as_u64);
+            let (Some(sent), Some(received)) = (count("source"), count("destination")) else { continue };
+            let transport =
+                row.pointer("/network/transport").and_then(Json::as_str).unwrap_or_default().to_owned();
+            let entry =
+                table.entry((transport, end(&row, "source"), end(&row, "destination"))).or_insert((0, 0));
+            *entry = (entry.0 + sent, entry.1 + received);
+        }
+        table
+    }
+
+    fn cases(path: &Path, list: &str) -> Vec<Json> {
+        let index: Json = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let all = index.get(list).and_then(Json::as_array).unwrap().clone();
+        all.into_iter().filter(|case| case.get("flow_check").and_then(Json::as_str) == Some("core")).collect()
+    }
+
+    fn text<'a>(json: &'a Json, key: &str) -> &'a str {
+        json.get(key).and_then(Json::as_str).unwrap_or_default()
+    }
+
+    fn number(json: &Json, key: &str) -> u64 {
+        json.get(key).and_then(Json::as_u64).unwrap_or(0)
+    }
+
+    #[test]
+    fn flows_have_the_ends_and_packets_that_zeek_found() {
+        let Some(root) = test_data() else { return };
+        for case in cases(&root.join("pcap/zeek/expected.json"), "cases") {
+            let found = totals(&root.join("pcap/zeek").join(text(&case, "pcap")));
+            for wanted in case.pointer("/expected/conn").and_then(Json::as_array).into_iter().flatten() {
+                let transport = text(wanted, "proto");
+                if !matches!(transport, "tcp" | "udp") || wanted.get("orig_pkts").is_none() {
+                    continue;
+                }
+                let source = (text(wanted, "id.orig_h").to_owned(), number(wanted, "id.orig_p"));
+                let destination = (text(wanted, "id.resp_h").to_owned(), number(wanted, "id.resp_p"));
+                let key = (transport.to_owned(), source, destination);
+                let packets = (number(wanted, "orig_pkts"), number(wanted, "resp_pkts"));
+                assert_eq!(found.get(&key), Some(&packets), "{} {key:?}", text(&case, "case"));
+            }
+        }
+    }
+
+    #[test]
+    fn flows_have_the_packets_that_ndpi_counted() {
+        let Some(root) = test_data() else { return };
+        for case in cases(&root.join("pcap/ndpi/flows.json"), "pcaps") {
+            let found = totals(&root.join("pcap/ndpi").join(text(&case, "pcap")));
+            for wanted in case.get("flows").and_then(Json::as_array).into_iter().flatten() {
+                let transport = text(wanted, "l4").to_ascii_lowercase();
+                if !matches!(transport.as_str(), "tcp" | "udp") {
+                    continue;
+                }
+                let client = (text(wanted, "src").to_owned(), number(wanted, "sport"));
+                let server = (text(wanted, "dst").to_owned(), number(wanted, "dport"));
+                let (there, back) = (number(wanted, "c2s_pkts"), number(wanted, "s2c_pkts"));
+                let same =
+                    found.get(&(transport.clone(), client.clone(), server.clone())) == Some(&(there, back));
+                let turned = found.get(&(transport, server, client.clone())) == Some(&(back, there));
+                assert!(same || turned, "{} {client:?}", text(&case, "pcap"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_gives_its_first_records_and_an_error() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut bytes =
+            vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 101, 0, 0, 0];
+        let packet =
+            [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 7, 0, 9, 0, 8, 0, 0];
+        bytes.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28, 0, 0, 0]);
+        bytes.extend_from_slice(&packet);
+        bytes.extend_from_slice(&[2, 0, 0, 0, 0, 0, 0, 0, 28, 0, 0]);
+        file.write_all(&bytes).unwrap();
+        let mut out = Vec::new();
+        let error = run(file.path(), &mut out).unwrap_err();
+        assert!(
+            matches!(error, Error::Damaged { summary: Summary { frames: 1, events: 1, .. }, .. }),
+            "{error}"
+        );
+        assert!(out.ends_with(b"\n"));
+    }
+}
