@@ -87,9 +87,13 @@ mod tests {
 
     #[test]
     fn ordinary_text_is_left_alone() {
-        for text in
-            ["Failed password for root from 192.0.2.1", "Accepted password for x", "passwd root", "ls -p x", "PWD=/tmp ; x"]
-        {
+        for text in [
+            "Failed password for root from 192.0.2.1",
+            "Accepted password for x",
+            "passwd root",
+            "ls -p x",
+            "PWD=/tmp ; x",
+        ] {
             assert!(matches!(mask(text), Cow::Borrowed(_)) || mask(text) == text, "{text}");
         }
     }

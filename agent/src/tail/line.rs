@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use crate::parse::LINE_BYTES;
 
 /// Collects the bytes of one line at a time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LineBuffer {
+    bound: usize,
     kept: Vec<u8>,
     /// Bytes of the current line so far, kept or not.
     length: u64,
@@ -22,7 +23,19 @@ pub struct RawLine {
     pub length: u64,
 }
 
+impl Default for LineBuffer {
+    fn default() -> Self {
+        Self::with_bound(LINE_BYTES)
+    }
+}
+
 impl LineBuffer {
+    /// A buffer that keeps at most `bound` bytes of a line.
+    #[must_use]
+    pub fn with_bound(bound: usize) -> Self {
+        Self { bound, kept: Vec::new(), length: 0 }
+    }
+
     /// Takes bytes from the front of `rest` up to a line end; the line once it is complete.
     pub fn feed(&mut self, rest: &mut &[u8]) -> Option<RawLine> {
         let end = rest.iter().position(|byte| *byte == b'\n');
@@ -50,7 +63,7 @@ impl LineBuffer {
 
     fn keep(&mut self, bytes: &[u8]) {
         self.length += bytes.len() as u64;
-        let room = LINE_BYTES.saturating_sub(self.kept.len());
+        let room = self.bound.saturating_sub(self.kept.len());
         self.kept.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
     }
 
@@ -66,6 +79,12 @@ impl LineBuffer {
 }
 
 impl RawLine {
+    /// The bytes as they were.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The text; bytes that are no UTF-8 are replaced. At most [`LINE_BYTES`].
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
