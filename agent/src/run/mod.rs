@@ -1,1 +1,2 @@
-//! Not built yet.
+//! The agent's life.
+pub mod batcher;
