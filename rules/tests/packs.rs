@@ -276,10 +276,13 @@ const GUIDE_END: &str = "<!-- shipped rules: end -->";
 
 /// The table of the guide, as the rules stand.
 fn table() -> String {
-    let mut rows = String::from("| rule | level | ATT&CK | category | what it sees |\n| --- | --- | --- | --- | --- |\n");
+    let mut rows = String::from(
+        "| rule | level | ATT&CK | category | what it sees |\n| --- | --- | --- | --- | --- |\n",
+    );
     for (file, rule) in speaking() {
         let tags = tags(&rule);
-        let techniques = tags.iter().filter_map(|tag| tag.strip_prefix("attack.t")).filter(|rest| rest.starts_with('1'));
+        let techniques =
+            tags.iter().filter_map(|tag| tag.strip_prefix("attack.t")).filter(|rest| rest.starts_with('1'));
         let techniques: Vec<_> = techniques.map(|rest| format!("T{rest}")).collect();
         let code = tags.iter().find_map(|tag| tag.strip_prefix("gbt20986.")).unwrap_or_default();
         rows.push_str(&format!(

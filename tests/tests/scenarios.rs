@@ -21,14 +21,24 @@ fn fired(folder: &Path, scenario: &toml::Table) -> BTreeSet<String> {
     }
     let output = command.output().unwrap();
     let code = output.status.code();
-    assert!(matches!(code, Some(0 | 1)), "{}: exit {code:?}: {}", folder.display(), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        matches!(code, Some(0 | 1)),
+        "{}: exit {code:?}: {}",
+        folder.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
     let lines = String::from_utf8(output.stdout).unwrap();
     let found: BTreeSet<String> = lines
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
         .map(|json| json["rule"]["name"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(code, Some(i32::from(!found.is_empty())), "{}: the exit code tells whether anything was found", folder.display());
+    assert_eq!(
+        code,
+        Some(i32::from(!found.is_empty())),
+        "{}: the exit code tells whether anything was found",
+        folder.display()
+    );
     found
 }
 
@@ -39,7 +49,8 @@ fn every_scenario_finds_what_it_names_and_nothing_else() {
     let mut seen = 0;
     for entry in std::fs::read_dir(home).unwrap().flatten() {
         let folder = entry.path();
-        let scenario: toml::Table = std::fs::read_to_string(folder.join("scenario.toml")).unwrap().parse().unwrap();
+        let scenario: toml::Table =
+            std::fs::read_to_string(folder.join("scenario.toml")).unwrap().parse().unwrap();
         assert!(folder.join("README.md").exists(), "{} says where it comes from", folder.display());
         let expected: BTreeSet<String> = scenario
             .get("expect")

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use watchpost_model::Event;
 
+use super::Outcome;
 use crate::capture::{PacketSource, Replay, ReplayError, Sensor};
 use crate::decode::Problems;
 use crate::flow::{Place, Settings};
@@ -52,11 +53,11 @@ pub enum Error {
     Write(#[from] io::Error),
 }
 
-/// Reads a capture file and writes its records.
+/// Reads a capture file and hands each record to `take`.
 ///
 /// # Errors
-/// See [`Error`]: in the case of `Damaged`, records have been written all the same.
-pub fn run(read: &Path, out: &mut dyn Write) -> Result<Summary, Error> {
+/// See [`Error`]: in the case of `Damaged`, records have been handed over all the same.
+pub fn each(read: &Path, take: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<Summary, Error> {
     let mut source = Replay::open(read).map_err(|source| Error::Open { path: read.to_owned(), source })?;
     let place = Place { rung: "replay", ..Place::default() };
     let mut sensor = Sensor::new(Settings::offline(), place, Vec::new());
@@ -68,11 +69,10 @@ pub fn run(read: &Path, out: &mut dyn Write) -> Result<Summary, Error> {
             Ok(None) => break None,
             Err(problem) => break Some(problem),
         }
-        write(&mut events, &mut summary, out)?;
+        hand_over(&mut events, &mut summary, take)?;
     };
     sensor.finish(&mut events);
-    write(&mut events, &mut summary, out)?;
-    out.flush()?;
+    hand_over(&mut events, &mut summary, take)?;
     summary.frames = sensor.frames();
     summary.problems = sensor.problems();
     summary.evicted = sensor.evicted();
@@ -82,13 +82,39 @@ pub fn run(read: &Path, out: &mut dyn Write) -> Result<Summary, Error> {
     }
 }
 
-fn write(events: &mut Vec<Event>, summary: &mut Summary, out: &mut dyn Write) -> io::Result<()> {
+fn hand_over(
+    events: &mut Vec<Event>,
+    summary: &mut Summary,
+    take: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> io::Result<()> {
     for event in events.drain(..) {
-        serde_json::to_writer(&mut *out, &event.to_json())?;
-        out.write_all(b"\n")?;
+        take(event)?;
         summary.events = summary.events.saturating_add(1);
     }
     Ok(())
+}
+
+/// Reads a capture file and writes its records, one JSON object a line.
+///
+/// # Errors
+/// As [`each`].
+pub fn run(read: &Path, out: &mut dyn Write) -> Result<Summary, Error> {
+    let done = each(read, &mut |event| {
+        serde_json::to_writer(&mut *out, &event.to_json())?;
+        out.write_all(b"\n")
+    });
+    out.flush()?;
+    done
+}
+
+/// The command: records to `out`, a summary to the log.
+///
+/// # Errors
+/// As [`run`].
+pub fn command(read: &Path, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let summary = run(read, &mut io::BufWriter::new(out))?;
+    tracing::info!(frames = summary.frames, events = summary.events, problems = ?summary.problems, "read");
+    Ok(Outcome::Done)
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
-use watchpost_model::field as f;
+use watchpost_model::{Event, field as f};
 
+use super::Outcome;
 use crate::clock;
 use crate::parse::{Format, Line, Reader, Reference};
 use crate::tail::LineBuffer;
@@ -55,16 +56,20 @@ pub enum Error {
 /// Bytes read from the file at once.
 const CHUNK: usize = 64 * 1024;
 
-/// Parses the file at `read` as `source` and writes its events to `out`.
+/// Parses the file at `read` as `source` and hands each event to `take`.
 ///
 /// # Errors
-/// [`Error`] when the source is unknown, or reading or writing fails. Odd lines are no error.
-pub fn run(source: &str, read: &Path, out: &mut dyn Write) -> Result<Summary, Error> {
+/// [`Error`] when the source is unknown, or reading fails, or `take` does. Odd lines are no error.
+pub fn each(
+    source: &str,
+    read: &Path,
+    take: &mut dyn FnMut(&Event) -> std::io::Result<()>,
+) -> Result<Summary, Error> {
     let format = Format::named(source).ok_or_else(|| unknown(source))?;
     let failed = |source| Error::Read { path: read.to_owned(), source };
     let mut file = BufReader::with_capacity(CHUNK, File::open(read).map_err(failed)?);
     let reference = Reference { now: clock::now(), zone: TimeZone::system() };
-    let mut run = Run { reader: Reader::new(format), reference, summary: Summary::default(), out };
+    let mut run = Run { reader: Reader::new(format), reference, summary: Summary::default(), take };
     let (mut buffer, mut chunk) = (LineBuffer::default(), vec![0; CHUNK]);
     loop {
         let count = file.read(&mut chunk).map_err(failed)?;
@@ -82,6 +87,35 @@ pub fn run(source: &str, read: &Path, out: &mut dyn Write) -> Result<Summary, Er
     Ok(run.summary)
 }
 
+/// Parses the file at `read` as `source` and writes its events to `out`, one JSON object a line.
+///
+/// # Errors
+/// As [`each`].
+pub fn run(source: &str, read: &Path, out: &mut dyn Write) -> Result<Summary, Error> {
+    let summary = each(source, read, &mut |event| writeln!(out, "{}", event.to_json()))?;
+    out.flush().map_err(Error::Write)?;
+    Ok(summary)
+}
+
+/// The command: events to `out`, a summary to the log. An unknown source is wrong use.
+///
+/// # Errors
+/// As [`run`].
+pub fn command(source: &str, read: &Path, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    match run(source, read, &mut std::io::BufWriter::new(out)) {
+        Ok(summary) => {
+            let Summary { lines, events, raw, cut } = summary;
+            tracing::info!(lines, events, raw, cut, "read");
+            Ok(Outcome::Done)
+        }
+        Err(error @ Error::Source { .. }) => {
+            tracing::error!("{error}");
+            Ok(Outcome::Misused)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn unknown(name: &str) -> Error {
     let known = Format::SOURCES.map(|(known, _)| known).join(", ");
     Error::Source { name: name.to_owned(), known }
@@ -91,7 +125,7 @@ struct Run<'a> {
     reader: Reader,
     reference: Reference,
     summary: Summary,
-    out: &'a mut dyn Write,
+    take: &'a mut dyn FnMut(&Event) -> std::io::Result<()>,
 }
 
 impl Run<'_> {
@@ -104,9 +138,8 @@ impl Run<'_> {
         }
         let parsed = self.reader.read(Line { text, cut }, &self.reference);
         let raw = parsed.event.text(f::PARSE) == Some("raw");
-        let json = parsed.event.to_json();
         for _ in 0..parsed.times {
-            writeln!(self.out, "{json}").map_err(Error::Write)?;
+            (self.take)(&parsed.event).map_err(Error::Write)?;
             self.summary.events += 1;
             self.summary.raw += u64::from(raw);
         }

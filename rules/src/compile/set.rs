@@ -188,8 +188,9 @@ impl Loading {
     fn correlations(&mut self) {
         let mut waiting = std::mem::take(&mut self.correlations);
         for _ in 1..MOST_LEVELS {
-            let ready =
-                |loading: &Self, from: &CorrelationRule| from.rules.iter().all(|name| loading.find(name).is_some());
+            let ready = |loading: &Self, from: &CorrelationRule| {
+                from.rules.iter().all(|name| loading.find(name).is_some())
+            };
             let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(from, _)| ready(self, from));
             waiting = later;
             if now.is_empty() {

@@ -197,7 +197,8 @@ impl Detector {
         let mut ready = vec![from];
         while let Some(at) = ready.pop() {
             for correlation in core.feeds.get(at).into_iter().flatten() {
-                let arrival = Arrival { correlation: *correlation, rule: at, event: pass.at, time: pass.time };
+                let arrival =
+                    Arrival { correlation: *correlation, rule: at, event: pass.at, time: pass.time };
                 let Some(finding) = self.windows.arrive(core, arrival, view) else { continue };
                 ready.push(*correlation);
                 if !finding.rule.is_silent {
