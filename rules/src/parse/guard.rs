@@ -11,7 +11,7 @@ const MOST_DEPTH: usize = 48;
 
 /// Opening brackets in one file. The YAML scanner takes time with the square of how many are
 /// open: 11 s for 128 kB in a debug build of `{a: `. Which are closed again can not be told without scanning, so
-/// all are counted. Public rules have below 500, most of them in regexes.
+/// all are counted. Public rules have at most 124, most of them in regexes.
 const MOST_BRACKETS: usize = 8_192;
 
 /// Refuses a file with a condition nested too deep. YAML that can not be read is left to the
