@@ -57,9 +57,9 @@ pub(crate) struct Bucket {
 }
 
 impl Core {
-    /// Buckets whose rules want an event of this logsource.
-    pub(crate) fn wanting(&self, event: Logsource<'_>) -> impl Iterator<Item = &Bucket> {
-        self.buckets.iter().filter(move |bucket| bucket.logsource.view().wants(&event))
+    /// Buckets whose rules want an event of any of these logsources, each once.
+    pub(crate) fn wanting(&self, event: &[Logsource<'_>]) -> impl Iterator<Item = &Bucket> {
+        self.buckets.iter().filter(move |bucket| event.iter().any(|one| bucket.logsource.view().wants(one)))
     }
 
     /// The rule with this id.

@@ -115,16 +115,14 @@ impl Detector {
             Subject::Typed(event) => {
                 for class in sigma::classes(event.kind) {
                     let view = View::new(Facts::Typed(event, *class), &core.names);
-                    for logsource in logsources(event, *class) {
-                        self.meet(&core, logsource, &view, &mut pass);
-                    }
+                    self.meet(&core, &logsources(event, *class), &view, &mut pass);
                 }
             }
             Subject::Foreign { json, logsource } => {
                 let view = View::new(Facts::Foreign(json), &core.names);
-                for logsource in foreign_logsources(json, *logsource) {
-                    self.meet(&core, logsource.view(), &view, &mut pass);
-                }
+                let found = foreign_logsources(json, *logsource);
+                let found: Vec<Logsource<'_>> = found.iter().map(OwnedLogsource::view).collect();
+                self.meet(&core, &found, &view, &mut pass);
             }
         }
         self.counters.unwanted += u64::from(!pass.wanted);
@@ -152,8 +150,8 @@ impl Detector {
         }
     }
 
-    fn meet(&mut self, core: &Core, logsource: Logsource<'_>, view: &View<'_>, pass: &mut Pass<'_>) {
-        for bucket in core.wanting(logsource) {
+    fn meet(&mut self, core: &Core, logsources: &[Logsource<'_>], view: &View<'_>, pass: &mut Pass<'_>) {
+        for bucket in core.wanting(logsources) {
             let woken = match self.way {
                 Way::Indexed => bucket.index.woken(view),
                 Way::Plain => bucket.rules.clone(),
