@@ -240,3 +240,50 @@ impl fmt::Display for ItemSays {
 const fn mark(holds: bool) -> &'static str {
     if holds { "yes" } else { "no " }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use watchpost_model::{Event, Kind, Timestamp, field};
+
+    use super::*;
+    use crate::pack::Source;
+
+    fn set() -> RuleSet {
+        let text = "title: Login\nid: one\nlogsource: {product: linux, service: sshd}\ndetection:\n  s: {User|startswith: [ro, ad], event.outcome: failure}\n  f: {SourceIP: null}\n  condition: s and not f\n";
+        RuleSet::load(&[Source { name: "e.yml".into(), text: text.into() }])
+    }
+
+    fn login(provider: &str, user: &str) -> Event {
+        let mut event = Event::new(Kind::Auth, Timestamp::EPOCH);
+        event.record.set(field::EVENT_PROVIDER, provider);
+        event.record.set(field::USER_NAME, user);
+        event
+    }
+
+    #[test]
+    fn it_names_the_field_that_is_missing_and_the_value_that_did_not_fit() {
+        let said = explain(&set(), "one", &Subject::Typed(&login("sshd", "bob"))).unwrap();
+        assert!(!said.fires && said.logsource_fits);
+        assert_eq!(said.condition, "(s and not f)");
+        let items: Vec<_> = said.selections.iter().flat_map(|selection| &selection.items).collect();
+        let user = items.iter().find(|item| item.key == "User|startswith").unwrap();
+        assert_eq!((user.had.as_deref(), user.holds, user.field.as_str()), (Some("bob"), false, "user.name"));
+        let missing: Vec<_> = items.iter().filter_map(|item| item.missing.as_deref()).collect();
+        assert_eq!(missing, ["the event has no source.ip (SourceIP)", "the event has no event.outcome"]);
+        let text = said.to_string();
+        assert!(text.contains("does not fire") && text.contains("wanted ro | ad"), "{text}");
+    }
+
+    #[test]
+    fn it_says_that_the_logsource_does_not_fit() {
+        let said = explain(&set(), "one", &Subject::Typed(&login("sudo", "root"))).unwrap();
+        assert!(!said.logsource_fits);
+        assert!(said.to_string().contains("logsource does not fit"));
+        let foreign = json!({"User": "root", "event.outcome": "failure", "SourceIP": "::1"});
+        let logsource = OwnedLogsource::parse("product=linux,service=sshd");
+        let subject = Subject::Foreign { json: &foreign, logsource: logsource.as_ref() };
+        assert!(explain(&set(), "one", &subject).unwrap().fires);
+        assert!(explain(&set(), "two", &subject).is_none());
+    }
+}

@@ -3,13 +3,18 @@
 //! Reads test data from outside the project (`WATCHPOST_TEST_DATA`, else `shared/data` beside the
 //! checkout) and skips loudly where there is none. Measures how many rules load, how many upstream
 //! regression cases fire, and whether the set of rules that fire on each reference event is exact.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of a test may fail it, and skipping must be seen"
+)]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use watchpost_model::Timestamp;
 use watchpost_model::id::EventRef;
 use watchpost_rules::{Detector, Finding, OwnedLogsource, RuleSet, Subject, pack};
@@ -113,7 +118,7 @@ fn exactly_the_reference_rules_fire() {
         value.as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect()
     };
     let undecided = ids(&reference["undecided_rules"]);
-    let mut detector = Detector::new(set);
+    let (mut detector, mut plain) = (Detector::new(set), Detector::plain(set));
     let (mut exact, mut total, mut wrong) = (0, 0, Vec::new());
     for (name, rows) in reference["expected"].as_object().unwrap() {
         let given = match name.as_str() {
@@ -126,6 +131,8 @@ fn exactly_the_reference_rules_fire() {
             let index = usize::try_from(row["index"].as_u64().unwrap()).unwrap();
             let want: BTreeSet<_> = ids(&row["match"]).difference(&undecided).cloned().collect();
             let found = observed(&mut detector, &events[index], given.as_ref());
+            let slowly = observed(&mut plain, &events[index], given.as_ref());
+            assert_eq!(ids_of(&found), ids_of(&slowly), "index and plain scan differ on {name}:{index}");
             let have: BTreeSet<_> = ids_of(&found).difference(&undecided).cloned().collect();
             total += 1;
             exact += usize::from(want == have);
@@ -139,6 +146,48 @@ fn exactly_the_reference_rules_fire() {
         }
     }
     println!("reference {exact}/{total} exact; {:?}", detector.counters());
+    println!("plain scan: {:?}", plain.counters());
     assert_eq!(wrong, Vec::<String>::new());
     assert!(exact * 100 >= total * 98);
+}
+
+/// A line of the combined log format, with Sigma's names.
+fn access(line: &str) -> Option<Json> {
+    let (client, rest) = line.split_once(' ')?;
+    let mut quoted = rest.split('"');
+    let (_, request, answer) = (quoted.next()?, quoted.next()?, quoted.next()?);
+    let (referrer, _, agent) = (quoted.next()?, quoted.next()?, quoted.next()?);
+    let mut request = request.split(' ');
+    let (method, target) = (request.next()?, request.next()?);
+    let status: u64 = answer.split_whitespace().next()?.parse().ok()?;
+    let stem = target.split('?').next()?;
+    Some(json!({
+        "c-ip": client, "cs-method": method, "cs-uri-query": target, "c-uri": target, "cs-uri": target,
+        "cs-uri-stem": stem, "sc-status": status, "cs-referer": referrer, "cs-user-agent": agent, "c-useragent": agent,
+    }))
+}
+
+#[test]
+fn a_benign_access_log_raises_nothing() {
+    let (Some(set), Some(dir)) = (RULES.as_ref(), data()) else { return };
+    let archive = dir.join("../logs/benign/apache_access_1.log.zst");
+    let Ok(unpacked) = Command::new("zstd").arg("-dcq").arg(archive).output() else {
+        println!("SKIPPED: the command zstd is not installed");
+        return;
+    };
+    let text = String::from_utf8_lossy(&unpacked.stdout);
+    let logsource = OwnedLogsource::parse("category=webserver");
+    let mut detector = Detector::new(set);
+    let (mut lines, mut raised) = (0, BTreeSet::new());
+    for event in text.lines().filter_map(access) {
+        lines += 1;
+        raised.extend(
+            observed(&mut detector, &event, logsource.as_ref())
+                .iter()
+                .map(|finding| format!("{} on {:?}", finding.rule.meta.name, finding.matched)),
+        );
+    }
+    println!("{lines} benign lines: {:?}", detector.counters());
+    assert!(lines > 1_000);
+    assert_eq!(raised, BTreeSet::new());
 }

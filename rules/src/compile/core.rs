@@ -9,6 +9,7 @@ use watchpost_model::field::sigma::Logsource;
 use super::names::{NameId, Names};
 use super::rule::Rule;
 use crate::ast::{Compare, Counting, Detection};
+use crate::engine::Index;
 use crate::taxonomy::OwnedLogsource;
 
 /// Everything that matching needs, unchanging once built.
@@ -52,15 +53,16 @@ pub(crate) struct Joined {
 pub(crate) struct Bucket {
     pub(crate) logsource: OwnedLogsource,
     pub(crate) rules: Vec<usize>,
+    pub(crate) index: Index,
 }
 
 impl Core {
-    /// Buckets whose rules want an event of this logsource.
-    pub(crate) fn wanting(&self, event: Logsource<'_>) -> impl Iterator<Item = (usize, &Bucket)> {
-        self.buckets.iter().enumerate().filter(move |(_, bucket)| bucket.logsource.view().wants(&event))
+    /// Buckets whose rules want an event of any of these logsources, each once.
+    pub(crate) fn wanting(&self, event: &[Logsource<'_>]) -> impl Iterator<Item = &Bucket> {
+        self.buckets.iter().filter(move |bucket| event.iter().any(|one| bucket.logsource.view().wants(one)))
     }
 
-    /// The rule with this id, or the only one from a file of this name.
+    /// The rule with this id.
     pub(crate) fn find(&self, id: &str) -> Option<usize> {
         self.by_id.get(id).copied()
     }

@@ -11,8 +11,9 @@ use watchpost_model::id::EventRef;
 use crate::ast::{Counting, Order};
 use crate::compile::Joined;
 
-/// Findings kept in one window besides what its threshold needs. More only sharpen the count.
-const MOST_ENTRIES: usize = 4_096;
+/// Findings kept in one window where its threshold does not need more. More would only sharpen
+/// the count of an attack that is already told, and cost time with each event of a flood.
+const MOST_ENTRIES: usize = 1_024;
 
 /// One finding of a base rule.
 #[derive(Clone, Copy, Debug)]

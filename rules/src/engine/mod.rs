@@ -4,9 +4,11 @@
 //! correlations that count them. Time is the event's own, handed in; nothing here reads a clock.
 
 mod eval;
+mod index;
 mod view;
 
 pub(crate) use eval::{cut, expr, holds, item_holds};
+pub(crate) use index::Index;
 pub(crate) use view::{Facts, View};
 
 use std::sync::Arc;
@@ -66,6 +68,16 @@ pub struct Detector {
     core: Arc<Core>,
     windows: Windows,
     counters: Counters,
+    way: Way,
+}
+
+/// How rules are found for an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Through the index.
+    Indexed,
+    /// Each rule in turn.
+    Plain,
 }
 
 /// One event on its way through the rules.
@@ -73,6 +85,7 @@ struct Pass<'a> {
     at: EventRef,
     time: Timestamp,
     fired: Vec<usize>,
+    wanted: bool,
     findings: &'a mut Vec<Finding>,
 }
 
@@ -82,33 +95,37 @@ impl Detector {
     pub fn new(set: &RuleSet) -> Self {
         let core = Arc::clone(&set.core);
         let windows = Windows::new(&core);
-        Self { core, windows, counters: Counters::default() }
+        Self { core, windows, counters: Counters::default(), way: Way::Indexed }
+    }
+
+    /// A detector that holds every event against every rule of its logsource: slow, and what the
+    /// quick one must agree with.
+    #[must_use]
+    pub fn plain(set: &RuleSet) -> Self {
+        Self { way: Way::Plain, ..Self::new(set) }
     }
 
     /// Holds one event against the rules.
     pub fn observe(&mut self, subject: &Subject<'_>, at: EventRef, time: Timestamp) -> Vec<Finding> {
         self.counters.events += 1;
-        let tried = self.counters.tried;
         let core = Arc::clone(&self.core);
         let mut findings = Vec::new();
-        let mut pass = Pass { at, time, fired: Vec::new(), findings: &mut findings };
+        let mut pass = Pass { at, time, fired: Vec::new(), wanted: false, findings: &mut findings };
         match subject {
             Subject::Typed(event) => {
                 for class in sigma::classes(event.kind) {
                     let view = View::new(Facts::Typed(event, *class), &core.names);
-                    for logsource in logsources(event, *class) {
-                        self.meet(&core, logsource, &view, &mut pass);
-                    }
+                    self.meet(&core, &logsources(event, *class), &view, &mut pass);
                 }
             }
             Subject::Foreign { json, logsource } => {
                 let view = View::new(Facts::Foreign(json), &core.names);
-                for logsource in foreign_logsources(json, *logsource) {
-                    self.meet(&core, logsource.view(), &view, &mut pass);
-                }
+                let found = foreign_logsources(json, *logsource);
+                let found: Vec<Logsource<'_>> = found.iter().map(OwnedLogsource::view).collect();
+                self.meet(&core, &found, &view, &mut pass);
             }
         }
-        self.counters.unwanted += u64::from(self.counters.tried == tried);
+        self.counters.unwanted += u64::from(!pass.wanted);
         self.counters.findings += u64::try_from(findings.len()).unwrap_or(u64::MAX);
         findings
     }
@@ -133,18 +150,23 @@ impl Detector {
         }
     }
 
-    fn meet(&mut self, core: &Core, logsource: Logsource<'_>, view: &View<'_>, pass: &mut Pass<'_>) {
-        for (_, bucket) in core.wanting(logsource) {
-            for rule in &bucket.rules {
-                if pass.fired.contains(rule) {
+    fn meet(&mut self, core: &Core, logsources: &[Logsource<'_>], view: &View<'_>, pass: &mut Pass<'_>) {
+        for bucket in core.wanting(logsources) {
+            let woken = match self.way {
+                Way::Indexed => bucket.index.woken(view),
+                Way::Plain => bucket.rules.clone(),
+            };
+            pass.wanted |= !bucket.rules.is_empty();
+            for rule in woken {
+                if pass.fired.contains(&rule) {
                     continue;
                 }
                 self.counters.tried += 1;
-                if let Some(Body::Detection(detection)) = core.bodies.get(*rule)
+                if let Some(Body::Detection(detection)) = core.bodies.get(rule)
                     && holds(detection, view)
                 {
-                    pass.fired.push(*rule);
-                    self.fire(core, *rule, view, pass);
+                    pass.fired.push(rule);
+                    self.fire(core, rule, view, pass);
                 }
             }
         }

@@ -209,3 +209,34 @@ fn a_detector_can_move_to_another_thread() {
     send::<Detector>();
     send::<RuleSet>();
 }
+
+#[test]
+fn the_hash_tells_contents_apart_but_not_places() {
+    let source = |name: &str, text: &str| Source { name: name.into(), text: text.into() };
+    let hash = |sources: &[Source]| RuleSet::load(sources).hash().to_owned();
+    let one = hash(&[source("a", SSH), source("b", "x")]);
+    assert_eq!(one, hash(&[source("c", "x"), source("d", SSH)]));
+    assert_ne!(one, hash(&[source("a", SSH)]));
+    assert_eq!(one.len(), 64);
+}
+
+#[test]
+fn what_can_not_be_joined_is_rejected_and_the_rest_works() {
+    let text = format!(
+        "{SSH}---{SSH}---\ntitle: c\nid: c\ncorrelation: {{type: event_count, rules: [gone], timespan: 1m, condition: {{gte: 2}}}}\n"
+    );
+    let set = RuleSet::load(&[Source { name: "x.yml".into(), text }]);
+    let reasons: Vec<_> = set.rejected().iter().map(|rejected| rejected.reason.as_str()).collect();
+    assert_eq!(set.rules().len(), 1);
+    assert!(reasons.iter().any(|reason| reason.contains("already used by x.yml")), "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.contains("'gone', which is not loaded")), "{reasons:?}");
+}
+
+#[test]
+fn base_rules_fire_again_where_their_correlation_is_rejected() {
+    let text = format!(
+        "{SSH}---\ntitle: c\ncorrelation: {{type: value_sum, rules: [failed], timespan: 1m, condition: {{gte: 2, field: a}}}}\n"
+    );
+    let set = RuleSet::load(&[Source { name: "x.yml".into(), text }]);
+    assert!(!set.rules()[0].is_silent);
+}

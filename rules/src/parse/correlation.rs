@@ -65,7 +65,10 @@ fn counting(rule: &sigma::CorrelationRule, fields: Vec<String>) -> Result<Counti
     })
 }
 
-fn condition(rule: &sigma::CorrelationRule) -> Result<(Vec<(Compare, u64)>, Vec<String>), Refusal> {
+/// Bounds of the count, and the fields whose values are counted.
+type Threshold = (Vec<(Compare, u64)>, Vec<String>);
+
+fn condition(rule: &sigma::CorrelationRule) -> Result<Threshold, Refusal> {
     match &rule.condition {
         CorrelationCondition::Threshold { predicates, field, .. } => {
             let bounds = predicates.iter().map(|(how, number)| (compare(*how), *number)).collect();
