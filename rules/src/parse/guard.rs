@@ -1,5 +1,5 @@
-//! Depth bounds that must hold before the parser library recurses: a stack overflow can not be
-//! caught. Only files with many parentheses or `not` words are looked at closely.
+//! Bounds that must hold before the parser library sees a file: a stack overflow can not be
+//! caught, and time can not be given back. Only files with many parentheses or `not` words are looked at closely.
 
 use serde::Deserialize;
 use yaml_serde::Value;
@@ -9,9 +9,17 @@ use super::Refusal;
 /// Nesting of one condition. Public rules stay below 10.
 const MOST_DEPTH: usize = 48;
 
+/// Opening brackets in one file. The YAML scanner takes time with the square of how many are
+/// open: 11 s for 128 kB in a debug build of `{a: `. Which are closed again can not be told without scanning, so
+/// all are counted. Public rules have at most 124, most of them in regexes.
+const MOST_BRACKETS: usize = 8_192;
+
 /// Refuses a file with a condition nested too deep. YAML that can not be read is left to the
 /// parser to report.
 pub(super) fn check(text: &str) -> Result<(), Refusal> {
+    if text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() > MOST_BRACKETS {
+        return Err(Refusal::TooManyBrackets { most: MOST_BRACKETS });
+    }
     let parens = text.bytes().filter(|byte| *byte == b'(').count();
     let nots = text.match_indices("not").count();
     if parens.max(nots) <= MOST_DEPTH {

@@ -3,7 +3,7 @@
 //! Promises: text of any content ends in documents and rejections, never in a panic, and within
 //! bounds of size, depth and count. Every rejection says which file and line, why, and what to
 //! write instead. What the library reads otherwise than the specification is put right in
-//! [`value`] and [`condition`].
+//! `value` and `condition`.
 
 mod condition;
 mod correlation;

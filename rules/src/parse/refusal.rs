@@ -23,6 +23,14 @@ pub enum Refusal {
         /// The bound.
         most: usize,
     },
+    /// More brackets than the YAML scanner takes in good time.
+    #[error(
+        "file has more than {most} opening brackets; write lists and maps over several lines, or split the file"
+    )]
+    TooManyBrackets {
+        /// The bound.
+        most: usize,
+    },
     /// A condition that expands to too many references.
     #[error("condition refers to selections more than {most} times; use fewer selections or patterns")]
     TooManyReferences {

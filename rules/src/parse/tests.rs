@@ -74,6 +74,17 @@ fn hostile_files_end_in_a_refusal() {
 }
 
 #[test]
+fn deeply_nested_yaml_is_refused_and_does_not_overflow() {
+    for open in ["[", "{a: ", "- ", "? ", "a:\n ", "!x [", "&a [", "'"] {
+        let text = open.repeat((FILE_BYTES / 32 / open.len()).min(8_000));
+        assert!(!read(&text).rejected.is_empty(), "{open:?}");
+    }
+    refused(&"{a: ".repeat(FILE_BYTES / 4), "brackets", Some(1));
+    let nested = (0..200).map(|n| format!("{}a:\n", " ".repeat(n))).collect::<String>();
+    assert_eq!(read(&nested).rejected.len(), 1);
+}
+
+#[test]
 fn aliases_that_multiply_do_not_fill_memory() {
     let mut text = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
     for n in 1..12 {
