@@ -243,4 +243,6 @@ fn note_header(event: &mut Event, header: &Header<'_>) {
 }
 
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 mod tests;
