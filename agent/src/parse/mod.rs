@@ -12,12 +12,14 @@ mod mask;
 mod pam;
 mod pattern;
 mod peer;
+mod services;
 mod sshd;
 mod stamp;
 mod su;
 mod sudo;
 mod syslog;
 mod web;
+mod web_error;
 
 pub use mask::mask;
 pub use stamp::Reference;
@@ -40,13 +42,15 @@ pub enum Format {
     Syslog,
     /// Syslog of a service that leaves the verdict to PAM: what PAM says is final.
     Pam,
-    /// Access log of nginx or Apache, combined or common.
-    Access,
+    /// Syslog or own log of a mail, file, database or name server.
+    Service,
+    /// Access or error log of nginx or Apache.
+    Web,
 }
 
 impl Format {
     /// Names of sources and the format of each. `logs --source` takes these.
-    pub const SOURCES: [(&'static str, Self); 12] = [
+    pub const SOURCES: [(&'static str, Self); 18] = [
         ("auth", Self::Syslog),
         ("syslog", Self::Syslog),
         ("messages", Self::Syslog),
@@ -55,10 +59,16 @@ impl Format {
         ("sudo", Self::Syslog),
         ("su", Self::Syslog),
         ("cron", Self::Syslog),
-        ("vsftpd", Self::Pam),
         ("pam", Self::Pam),
-        ("nginx", Self::Access),
-        ("apache", Self::Access),
+        ("nginx", Self::Web),
+        ("apache", Self::Web),
+        ("dovecot", Self::Service),
+        ("postfix", Self::Service),
+        ("vsftpd", Self::Service),
+        ("proftpd", Self::Service),
+        ("pure-ftpd", Self::Service),
+        ("mysql", Self::Service),
+        ("named", Self::Service),
     ];
 
     /// The format of a source name.
@@ -121,8 +131,9 @@ pub trait Parser: Sync {
 }
 
 /// Which parsers may know a message, by the program that wrote it; tried in order.
-fn parsers(app: &str) -> &'static [&'static dyn Parser] {
+fn parsers(app: &str, format: Format) -> &'static [&'static dyn Parser] {
     match app {
+        _ if format == Format::Service => &[&pam::Pam, &services::Services],
         "sshd" | "sshd-session" | "sshd-auth" => &[&sshd::Sshd, &pam::Pam],
         "sudo" => &[&sudo::Sudo, &pam::Pam],
         "su" => &[&su::Su, &pam::Pam],
@@ -130,6 +141,8 @@ fn parsers(app: &str) -> &'static [&'static dyn Parser] {
         | "chpasswd" | "adduser" | "deluser" | "chage" | "chfn" | "chsh" => &[&account::Account, &pam::Pam],
         "cron" | "CRON" | "crond" | "crontab" | "anacron" => &[&cron::Cron, &pam::Pam],
         "login" => &[&su::Login, &pam::Pam],
+        "dovecot" | "postfix" | "smtpd" | "mysqld" | "mariadbd" | "named" | "pure-ftpd" | "proftpd"
+        | "vsftpd" => &[&pam::Pam, &services::Services],
         "" => &[],
         _ => &[&pam::Pam],
     }
@@ -162,8 +175,10 @@ impl Reader {
     pub fn read(&mut self, line: Line<'_>, reference: &Reference) -> Parsed {
         let original = mask(line.text);
         let (mut event, times) = match self.format {
-            Format::Access => (web::parse(line.text, &original, reference.now), 1),
-            Format::Syslog | Format::Pam => self.read_syslog(line.text, &original, reference),
+            Format::Web => (web::parse(line.text, &original, reference), 1),
+            Format::Syslog | Format::Pam | Format::Service => {
+                self.read_syslog(line.text, &original, reference)
+            }
         };
         if line.cut {
             event.record.set(f::PARSE, "cut");
@@ -187,8 +202,9 @@ impl Reader {
         let header = Header { message: text, ..header };
         let time = header.time.unwrap_or(now);
         let message = Message { header, time, original, format: self.format };
-        let found =
-            parsers(message.header.app).iter().find_map(|parser| parser.parse(&message, &mut self.memory));
+        let found = parsers(message.header.app, self.format)
+            .iter()
+            .find_map(|parser| parser.parse(&message, &mut self.memory));
         let mut event = found.unwrap_or_else(|| Event::from(message.log()));
         note_header(&mut event, &message.header);
         (event, times)
@@ -226,5 +242,7 @@ fn note_header(event: &mut Event, header: &Header<'_>) {
     }
 }
 
+#[cfg(test)]
+mod foreign;
 #[cfg(test)]
 mod tests;

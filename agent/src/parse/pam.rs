@@ -19,8 +19,7 @@ static MODULE: LazyLock<Pattern> = LazyLock::new(|| {
         r"(?P<text>.*?)(?:\s*\[preauth\])?$",
     ))
 });
-const REFUSED: &str =
-    r"^authentication failure; logname=(?P<logname>.*?) uid=(?P<uid>\S*) euid=\S* tty=(?P<tty>\S*) ";
+const REFUSED: &str = r"^(?:authentication failure|PAM \d+ more authentication failures?); logname=(?P<logname>.*?) uid=(?P<uid>\S*) euid=\S* tty=(?P<tty>\S*) ";
 // With a user after the host, the remote user is one word; without, it is all up to the last host.
 static REFUSED_USER: LazyLock<Pattern> = LazyLock::new(|| {
     Pattern::new(&format!(r"{REFUSED}ruser=(?P<ruser>\S*) rhost=(?P<host>\S*)\s+user=(?P<user>.*)$"))
@@ -41,6 +40,8 @@ static ACCOUNT: LazyLock<Pattern> = LazyLock::new(|| {
     )
 });
 static CHANGED: LazyLock<Pattern> = LazyLock::new(|| Pattern::new(r"^password changed for (?P<user>\S+)$"));
+static NOBODY: LazyLock<Pattern> =
+    LazyLock::new(|| Pattern::new(r#"^user "(?P<user>.*)" does not exist in /etc/passwd$"#));
 static LOCKED: LazyLock<Pattern> = LazyLock::new(|| {
     Pattern::new(
         r"^(?:Consecutive login failures for )?user (?P<user>\S+) (?:account temporarily locked|\(\d+\) has time).*$",
@@ -56,13 +57,16 @@ impl Parser for Pam {
         let text = if message.header.module.starts_with("pam_") {
             message.header.message
         } else {
-            MODULE.find(message.header.message)?.text("text")
+            // What libpam itself says bears no module: `PAM 5 more authentication failures; …`.
+            let own = message.header.message.starts_with("PAM ").then_some(message.header.message);
+            own.or_else(|| Some(MODULE.find(message.header.message)?.text("text")))?
         };
         refused(message, text, memory)
             .or_else(|| session(message, text))
             .or_else(|| unknown(message, text))
             .or_else(|| account(message, text))
             .or_else(|| changed(message, text))
+            .or_else(|| unchanged(message, text))
     }
 }
 
@@ -155,6 +159,14 @@ fn changed(message: &Message<'_>, text: &str) -> Option<Event> {
     Some(event)
 }
 
+fn unchanged(message: &Message<'_>, text: &str) -> Option<Event> {
+    let user = NOBODY.find(text)?.text("user").to_owned();
+    let mut event = Event::from(Auth { target_user: user, ..message.auth("password_changed", "failure") });
+    event.record.set(f::EVENT_CATEGORY, "iam");
+    event.record.set(f::AUTH_INVALID_USER, true);
+    Some(event)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,7 +174,7 @@ mod tests {
     #[test]
     fn patterns_compile() {
         for pattern in
-            [&MODULE, &REFUSED_USER, &REFUSED_HOST, &SESSION, &UNKNOWN, &ACCOUNT, &CHANGED, &LOCKED]
+            [&MODULE, &REFUSED_USER, &REFUSED_HOST, &SESSION, &UNKNOWN, &ACCOUNT, &CHANGED, &LOCKED, &NOBODY]
         {
             assert!(pattern.is_sound());
         }

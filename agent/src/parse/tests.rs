@@ -247,7 +247,7 @@ proptest! {
     #[test]
     fn no_text_makes_a_parser_panic(text in ".{0,300}", app in "(sshd|sudo|su|CRON|useradd|login|x)", with in any::<bool>()) {
         let line = if with { format!("Nov 22 10:00:00 web {app}[7]: {text}") } else { text };
-        for format in [Format::Syslog, Format::Pam, Format::Access] {
+        for format in [Format::Syslog, Format::Pam, Format::Service, Format::Web] {
             let event = Reader::new(format).read(Line { text: &line, cut: false }, &reference()).event;
             prop_assert!(event.text(f::EVENT_ORIGINAL).is_some() || line.is_empty());
         }

@@ -12,7 +12,8 @@ use watchpost_model::{Event, Timestamp, field as f};
 use super::mask;
 use super::pattern::Pattern;
 use super::peer::Peer;
-use super::stamp;
+use super::stamp::{self, Reference};
+use super::{syslog, web_error};
 
 static LINE: LazyLock<Pattern> = LazyLock::new(|| {
     Pattern::new(concat!(
@@ -22,9 +23,16 @@ static LINE: LazyLock<Pattern> = LazyLock::new(|| {
     ))
 });
 
-/// The event of an access-log line; raw where it is none.
-pub(super) fn parse(text: &str, original: &str, now: Timestamp) -> Event {
-    parsed(text, original, now).unwrap_or_else(|| {
+/// The event of a web server's line; raw where it is none.
+pub(super) fn parse(text: &str, original: &str, reference: &Reference) -> Event {
+    let now = reference.now;
+    let known = parsed(text, original, now).or_else(|| web_error::parse(text, original, reference));
+    // A server that logs through syslog puts a header before the same line.
+    let wrapped = || {
+        let header = syslog::header(text, reference);
+        (!header.app.is_empty()).then(|| web_error::parse(header.message, original, reference))?
+    };
+    known.or_else(wrapped).unwrap_or_else(|| {
         Event::from(Log {
             time: now,
             original: original.to_owned(),
@@ -104,7 +112,7 @@ mod tests {
     use watchpost_model::{Kind, Value};
 
     fn read(line: &str) -> Event {
-        parse(line, line, Timestamp::EPOCH)
+        parse(line, line, &Reference { now: Timestamp::EPOCH, zone: jiff::tz::TimeZone::UTC })
     }
 
     #[test]

@@ -117,12 +117,12 @@ impl Follow {
         self.current.as_ref().map(Opened::checkpoint)
     }
 
-    /// Reads what is new.
-    pub(super) fn poll(&mut self, sink: &mut Sink<'_>) -> Result<(), Closed> {
+    /// Reads what is new; whether more is waiting.
+    pub(super) fn poll(&mut self, sink: &mut Sink<'_>) -> Result<bool, Closed> {
         let mut room = LINES_PER_POLL;
         self.poll_late(sink)?;
         while room > 0 {
-            let Some(mut file) = self.current.take().or_else(|| self.open_next()) else { return Ok(()) };
+            let Some(mut file) = self.current.take().or_else(|| self.open_next()) else { return Ok(false) };
             if file.is_overwritten() {
                 self.start_over(file, sink)?;
                 continue;
@@ -130,18 +130,19 @@ impl Follow {
             drain(&mut file, &mut room, sink)?;
             if room == 0 || !self.is_over(&file) {
                 self.current = Some(file);
-                return Ok(());
+                return Ok(room == 0);
             }
             // Whatever was written between reading to the end and seeing the new file.
             drain(&mut file, &mut room, sink)?;
-            if file.has_part() && self.waited < LAST_LINE_POLLS {
-                self.waited += 1;
+            let hopeful = file.has_part() && self.waited < LAST_LINE_POLLS;
+            if room == 0 || hopeful {
+                self.waited += u32::from(hopeful);
                 self.current = Some(file);
-                return Ok(());
+                return Ok(room == 0);
             }
             self.leave(file, sink)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The next file to read: what was rotated away first, then the path itself.

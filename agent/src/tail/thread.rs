@@ -50,8 +50,10 @@ pub fn start(
     let spawned = thread::Builder::new().name("tail".to_owned()).spawn(move || {
         while !stop.is_stopped() {
             tail.output.reference.now = clock::now();
-            if tail.round().is_err() || stop.sleep(poll) {
-                break;
+            match tail.round() {
+                Ok(true) => {}
+                Ok(false) if !stop.sleep(poll) => {}
+                Ok(false) | Err(Closed) => break,
             }
         }
     });
@@ -83,13 +85,15 @@ struct Tail {
 }
 
 impl Tail {
-    fn round(&mut self) -> Result<(), Closed> {
+    /// Looks at every file once; whether one has more than a fair share waiting.
+    fn round(&mut self) -> Result<bool, Closed> {
+        let mut more = false;
         self.look_for_files(From::Beginning, &HashMap::new());
         for followed in self.followed.values_mut() {
             followed.announce(&self.output)?;
-            followed.poll(&self.output)?;
+            more |= followed.poll(&self.output)?;
         }
-        Ok(())
+        Ok(more)
     }
 
     /// Finds files not yet followed; `from` says where to begin in those never read.
@@ -168,7 +172,7 @@ impl Followed {
         Position { source: self.source.clone(), value: checkpoint.to_value() }
     }
 
-    fn poll(&mut self, output: &Output) -> Result<(), Closed> {
+    fn poll(&mut self, output: &Output) -> Result<bool, Closed> {
         let Self { source, name, path, follow, reader, .. } = self;
         follow.poll(&mut |entry| {
             output.counters.pass(Stage::Lines, 1);

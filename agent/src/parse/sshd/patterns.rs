@@ -108,6 +108,10 @@ const TABLE: &[(Step, &str)] = &[
     (Step::Probe, r"^(?P<reason>Read from socket failed: Connection reset by peer)$"),
     (Step::Noted, r"^kex_exchange_identification: (?P<reason>banner line too long)$"),
     (Step::Probe, r"^(?:kex_exchange_identification|ssh_exchange_identification): (?P<reason>.*)$"),
+    (
+        Step::Noted,
+        r"^Starting session: (?:shell|command|forced-command|subsystem) ?.*? for (?P<user>\S+) from (?P<host>\S+) port (?P<port>\d+)(?: id \d+)?$",
+    ),
     (Step::Connected, r"^Connection from (?P<host>\S+)(?: port (?P<port>\d+))?(?: on .*)?$"),
     (Step::Connected, r"^SSH: Server;Ltype: Version;Remote: (?P<host>\S+)-(?P<port>\d+);.*$"),
     (Step::Noted, r"^SSH: Server;Ltype: \w+;Remote: (?P<host>\S+)-(?P<port>\d+);.*$"),

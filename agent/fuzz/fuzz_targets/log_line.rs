@@ -1,0 +1,18 @@
+//! Any text as a line of any source: no parser may panic, and every line makes an event.
+#![no_main]
+
+use jiff::tz::TimeZone;
+use libfuzzer_sys::fuzz_target;
+use watchpost_agent::parse::{Format, Line, Reader, Reference};
+use watchpost_model::Timestamp;
+
+fuzz_target!(|text: &str| {
+    let reference = Reference { now: Timestamp::from_millis(1_795_000_000_000), zone: TimeZone::UTC };
+    for format in [Format::Syslog, Format::Pam, Format::Service, Format::Web] {
+        let mut reader = Reader::new(format);
+        for line in text.lines() {
+            let parsed = reader.read(Line { text: line, cut: false }, &reference);
+            assert!(parsed.times >= 1);
+        }
+    }
+});
