@@ -15,6 +15,7 @@ mod refused;
 mod shared;
 mod storage;
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test that is wrong should fail loudly")]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
