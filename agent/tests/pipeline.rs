@@ -1,6 +1,6 @@
 //! The agent's way out, over real TLS: order, repeats, refusals, trust, enrolment, and a whole
 //! life with a sensor of paper.
-#![expect(clippy::indexing_slicing, reason = "a test that is wrong should fail loudly")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that is wrong should fail loudly")]
 
 mod collector;
 
