@@ -1,8 +1,8 @@
 //! The agent: eyes and ears on one host.
 //!
 //! Sensors (capture, logs, processes, state) offer events to one bounded queue; a batcher packs
-//! them into the spool; a shipper sends them. It runs on threads, holds no lock across I/O, and
-//! counts whatever it can not keep.
+//! them into the spool; a shipper sends them. It runs on threads, holds no lock
+//! across I/O but the spool's own, and counts whatever it can not keep.
 #![deny(clippy::indexing_slicing)]
 
 pub mod app;

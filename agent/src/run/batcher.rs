@@ -138,8 +138,7 @@ impl Batcher {
     /// moved, so lines come again; what was captured is counted as lost.
     fn append(&self, record: &Append<'_>) {
         let mut failures = 0;
-        loop {
-            let Err(error) = self.spool.append(record) else { break };
+        while let Err(error) = self.spool.append(record) {
             if failures == 0 {
                 tracing::error!(%error, full = error.is_full(), "the spool can not take a batch; events wait");
             }
@@ -187,6 +186,7 @@ fn cut(value: Value) -> Value {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test that is wrong should fail loudly")]
 mod tests {
     use super::*;
     use crate::queue::{Position, queue};

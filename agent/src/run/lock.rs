@@ -9,14 +9,14 @@ use rustix::fs::{FlockOperation, flock};
 
 /// Held for the agent's life; the kernel lets go of it even after a kill.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held, not used")] File);
+pub(super) struct Lock(#[expect(dead_code, reason = "held, not used")] File);
 
 impl Lock {
     /// Takes the lock. `Ok(None)` where another agent holds it.
     ///
     /// # Errors
     /// The file can not be made.
-    pub fn take(state_dir: &Path) -> io::Result<Option<Self>> {
+    pub(super) fn take(state_dir: &Path) -> io::Result<Option<Self>> {
         let path = state_dir.join("agent.lock");
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {

@@ -36,7 +36,7 @@ impl Jitter {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -55,7 +55,7 @@ mod tests {
         let mut jitter = Jitter::new(1);
         for (failures, whole) in [(1, 100), (2, 200), (3, 400), (7, 5_000), (4_000_000_000, 5_000)] {
             for _ in 0..50 {
-                let delay = backoff.delay(failures, jitter.next());
+                let delay = backoff.delay(failures, jitter.draw());
                 let whole = Duration::from_millis(whole);
                 assert!(delay >= whole / 2 && delay <= whole, "{failures}: {delay:?}");
             }
@@ -65,6 +65,6 @@ mod tests {
     #[test]
     fn jitter_differs_from_step_to_step() {
         let mut jitter = Jitter::new(7);
-        assert_ne!(jitter.next(), jitter.next());
+        assert_ne!(jitter.draw(), jitter.draw());
     }
 }

@@ -199,7 +199,7 @@ impl<T: Transport> Shipper<T> {
         let patience = self.farewell.map_or(PATIENCE, |end| end.saturating_duration_since(started));
         let (answer, theirs) = self.transport.send(waiting.sequence, &waiting.payload, patience);
         let (now, here) = (clock::monotonic(), clock::now());
-        let effect = self.session.answered(&answer, now, self.jitter.next());
+        let effect = self.session.answered(&answer, now, self.jitter.draw());
         let (link, address) = (self.session.link(), self.transport.address().to_owned());
         match answer {
             Answer::Acknowledged => self.board.update(|status| {

@@ -186,7 +186,8 @@ mod tests {
             if *span >= Duration::from_millis(from) && *span <= Duration::from_millis(to))
         };
         let long = Some(Duration::from_secs(4_000));
-        let cases: [(Answer, Link, &dyn Fn(&Effect) -> bool); 7] = [
+        type Expected<'a> = &'a dyn Fn(&Effect) -> bool;
+        let cases: [(Answer, Link, Expected<'_>); 7] = [
             (Answer::Acknowledged, Link::Up, &|effect| *effect == Effect::Acknowledge),
             (Answer::Refused { why: why() }, Link::Up, &|effect| *effect == Effect::Refuse),
             (Answer::Unreachable { why: why() }, Link::Down, &|effect| wait(effect, 125, 250)),

@@ -15,6 +15,7 @@ mod refused;
 mod shared;
 mod storage;
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test that is wrong should fail loudly")]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -285,6 +286,7 @@ impl Spool {
         }
         let record = batch.encode()?;
         let size = length(&record);
+        self.clean_tail()?;
         self.make_room(size);
         if self.segments.back().is_none_or(|last| last.sealed || last.is_full_for(size, &self.settings)) {
             self.begin_segment(record)?;
@@ -294,6 +296,18 @@ impl Spool {
         self.next_sequence = batch.sequence.saturating_add(1);
         self.next_event = batch.first_event.saturating_add(u64::from(batch.events));
         self.positions.extend(batch.positions.iter().map(|(source, value)| (source.clone(), value.clone())));
+        Ok(())
+    }
+
+    /// Cuts what a failed write left behind the last record.
+    fn clean_tail(&mut self) -> Result<(), Error> {
+        if let (true, Some(last)) = (self.dirty, self.segments.back()) {
+            let name = last.name();
+            if let Err(source) = self.storage.truncate(&name, last.bytes) {
+                return Err(Error::Storage { doing: "cut", name, source });
+            }
+        }
+        self.dirty = false;
         Ok(())
     }
 
@@ -321,10 +335,6 @@ impl Spool {
         let Some(last) = self.segments.back().copied() else { return Ok(()) };
         let name = last.name();
         let failed = |doing, source| Error::Storage { doing, name: last.name(), source };
-        if self.dirty {
-            self.storage.truncate(&name, last.bytes).map_err(|source| failed("cut", source))?;
-            self.dirty = false;
-        }
         if let Err(source) = self.storage.write(&name, last.bytes, record) {
             self.dirty = true;
             return Err(failed("write", source));

@@ -186,6 +186,7 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test that is wrong should fail loudly")]
 mod tests {
     use super::*;
 

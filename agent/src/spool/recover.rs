@@ -70,6 +70,8 @@ struct Findings {
     positions: BTreeMap<String, String>,
     next_sequence: u64,
     next_event: u64,
+    /// Sequence after the last record seen in a segment.
+    end_sequence: u64,
     truncated: u64,
     problems: Vec<String>,
 }
@@ -96,6 +98,7 @@ impl Spool {
             positions: ledger.as_ref().map(|ledger| ledger.positions.clone()).unwrap_or_default(),
             next_sequence: ledger.as_ref().map_or(1, |ledger| ledger.next_sequence),
             next_event: ledger.as_ref().map_or(1, |ledger| ledger.next_event),
+            end_sequence: 0,
             truncated: 0,
             problems: Vec::new(),
         };
@@ -106,7 +109,24 @@ impl Spool {
         let mut spool = findings.into_spool(storage, refused, settings, epoch, ledger);
         let recovery = spool.1.take().unwrap_or_default();
         spool.0.save()?;
+        spool.0.forget_passed();
         Ok((spool.0, recovery))
+    }
+}
+
+impl Spool {
+    /// Removes segments whose removal a crash undid.
+    fn forget_passed(&mut self) {
+        while self
+            .segments
+            .get(1)
+            .is_some_and(|next| next.first_sequence <= self.cursor.sequence.saturating_add(1))
+        {
+            let Some(oldest) = self.segments.pop_front() else { return };
+            if let Err(error) = self.storage.remove(&oldest.name()) {
+                tracing::warn!(segment = oldest.name(), %error, "could not remove a segment that is done with");
+            }
+        }
     }
 }
 
@@ -141,9 +161,15 @@ impl Findings {
         let start = SegmentStart::parse(&bytes)?
             .filter(|start| *self.epoch.get_or_insert(start.epoch) == start.epoch);
         let Some(start) = start else {
-            self.set_aside(storage, name, last && bytes.len() < 128)?;
+            // Shorter than a header and a record: nothing was ever promised in it.
+            let newborn = length(&bytes) < SEGMENT_HEADER.saturating_add(as_u64(RECORD_HEADER));
+            self.set_aside(storage, name, newborn)?;
             return Ok(());
         };
+        if start.first_sequence < self.end_sequence {
+            // Left by an attempt that failed, after which the batch fitted into the one before.
+            return storage.remove(name).map_err(|source| failed("remove", name, source));
+        }
         let found = scan(&bytes);
         let mut segment = Segment {
             first_sequence: start.first_sequence,
@@ -154,12 +180,16 @@ impl Findings {
         self.next_sequence = self.next_sequence.max(start.first_sequence);
         self.next_event = self.next_event.max(start.first_event);
         if let Some(header) = found.last {
+            self.end_sequence = header.sequence.saturating_add(1);
             self.next_sequence = self.next_sequence.max(header.sequence.saturating_add(1));
             self.next_event = self.next_event.max(header.end_event());
         }
         if last && found.end != End::Whole {
             self.cut(storage, name, &mut segment, &found)?;
-        } else if found.end != End::Whole {
+        } else if found.end == End::Short {
+            // The start of a record that failed, before the next segment began: promised to no one.
+            segment.bytes = found.good;
+        } else if found.end == End::Damaged {
             self.problems
                 .push(format!("segment {name} is damaged; its unreadable events are counted as lost"));
         }
