@@ -1,0 +1,1 @@
+//! The journal against a model, a failing disk and damaged bytes.
