@@ -8,7 +8,12 @@
 //! Tables, keys and the export file: `docs/formats/state.md`.
 
 mod error;
+mod guard;
 mod memory;
+mod redb;
+mod sled;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 use std::path::PathBuf;
@@ -122,6 +127,11 @@ impl Writes {
         self.0.len()
     }
 
+    /// The changes of one table, in order.
+    pub(crate) fn of(&self, table: Table) -> impl Iterator<Item = &Write> {
+        self.0.iter().filter(move |write| write.table == table)
+    }
+
     pub(crate) fn into_inner(self) -> Vec<Write> {
         self.0
     }
@@ -190,6 +200,49 @@ pub struct Settings {
 /// # Errors
 /// The store is damaged, in use by another process, or of a version this build does not know.
 pub fn open(settings: &Settings) -> Result<Arc<dyn State>, Error> {
-    let _ = settings;
-    Ok(Arc::new(Memory::default()))
+    let (path, state): (PathBuf, Arc<dyn State>) = match settings.backend {
+        Backend::Redb => {
+            let path = settings.directory.join("state.redb");
+            (path.clone(), Arc::new(redb::Redb::open(&path)?))
+        }
+        Backend::Sled => {
+            let path = settings.directory.join("state.sled");
+            (path.clone(), Arc::new(sled::Sled::open(&path)?))
+        }
+    };
+    check_layout(state.as_ref(), path)?;
+    Ok(state)
+}
+
+/// Version of the records' layout.
+const LAYOUT: u32 = 1;
+
+const LAYOUT_KEY: &[u8] = b"layout";
+
+fn check_layout(state: &dyn State, path: PathBuf) -> Result<(), Error> {
+    match state.get(Table::Meta, LAYOUT_KEY)? {
+        Some(found) if found == LAYOUT.to_string().as_bytes() => Ok(()),
+        Some(found) => {
+            Err(Error::Layout { path, found: String::from_utf8_lossy(&found).into_owned(), known: LAYOUT })
+        }
+        None => {
+            let mut writes = Writes::default();
+            writes.put(Table::Meta, LAYOUT_KEY, LAYOUT.to_string().into_bytes());
+            state.commit(writes)
+        }
+    }
+}
+
+/// Reads every record once; what can not be read is an error.
+fn read_all(state: &dyn State) -> Result<(), Error> {
+    for table in Table::ALL {
+        let mut from = Vec::new();
+        loop {
+            let found = state.range(table, &from, None, false, 1_000)?;
+            let Some((last, _)) = found.last() else { break };
+            from.clone_from(last);
+            from.push(0);
+        }
+    }
+    Ok(())
 }
