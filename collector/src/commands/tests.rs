@@ -1,0 +1,1 @@
+//! Administration, with and without a running collector.
