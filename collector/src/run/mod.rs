@@ -88,6 +88,8 @@ pub struct Handle {
     pub journal: Reader,
     /// Tokens, users and agents, for whoever runs the collector in its own process.
     pub office: Office,
+    /// The journal's writing side: counts per agent.
+    pub ingest: Ingest,
     /// What opening the journal found.
     pub recovery: Recovery,
     stop: watch::Sender<bool>,
@@ -132,11 +134,29 @@ pub fn start(settings: &Settings) -> Result<Handle, Error> {
     let entered = runtime.enter();
     let socket = socket::bind(&settings.data_dir)?;
     tokio::spawn(socket::serve(socket, office.clone()));
-    tokio::spawn(upkeep::run(ingest, tls.clone(), Arc::clone(&door.authority), names, stopping.clone()));
+    tokio::spawn(upkeep::run(
+        ingest.clone(),
+        tls.clone(),
+        Arc::clone(&door.authority),
+        names,
+        stopping.clone(),
+    ));
     let server = tokio::spawn(serve::serve(listener, tls, router, Arc::clone(&door.register), stopping));
     drop(entered);
     tracing::info!(%addr, backend = state.backend(), frames = recovery.frames, "collector listens");
-    Ok(Handle { addr, state, journal: reader, office, recovery, stop, server, writer, runtime, opened })
+    Ok(Handle {
+        addr,
+        state,
+        journal: reader,
+        office,
+        ingest,
+        recovery,
+        stop,
+        server,
+        writer,
+        runtime,
+        opened,
+    })
 }
 
 fn report(recovery: &Recovery) {
@@ -163,11 +183,12 @@ fn host_name() -> Option<String> {
 impl Handle {
     /// Stops: open requests end, everything acknowledged is durable, the data directory is free.
     pub fn stop(self) {
-        let Self { stop, server, writer, runtime, opened, state, office, .. } = self;
+        let Self { stop, server, writer, runtime, opened, state, office, ingest, .. } = self;
         let _ = stop.send(true);
         let _ = runtime.block_on(server);
-        // The tasks hold the last senders to the journal's thread.
+        // The tasks and this handle hold the last senders to the journal's thread.
         runtime.shutdown_timeout(END);
+        drop(ingest);
         if writer.join().is_err() {
             tracing::error!("the journal's thread broke off");
         }
