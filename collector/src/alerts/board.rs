@@ -69,6 +69,12 @@ impl Board {
         self.open.insert(alert.id, row);
     }
 
+    /// Whether an alert still waits for someone.
+    #[must_use]
+    pub fn is_open(&self, alert: AlertId) -> bool {
+        self.open.contains_key(&alert)
+    }
+
     /// Open alerts by severity, mildest first.
     #[must_use]
     pub fn open(&self) -> [u64; 5] {

@@ -108,6 +108,12 @@ impl Assets {
         hosts
     }
 
+    /// How many hosts are silent.
+    #[must_use]
+    pub fn silent(&self) -> usize {
+        self.entries.values().filter(|entry| entry.host.liveness == Liveness::Silent).count()
+    }
+
     /// A batch is in the journal. True if the host was not online before.
     pub fn heard(&mut self, agent: AgentId, arrival: Arrival) -> bool {
         let entry = self.entry(agent, "", arrival.received);
