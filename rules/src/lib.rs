@@ -1,5 +1,26 @@
 //! The Sigma language and its engine.
+//!
+//! Rules are read ([`pack`]), parsed and compiled ([`RuleSet::load`]), and held against events
+//! ([`Detector::observe`]): events of ours through the model's field table, foreign JSON events
+//! on the names they bear. [`explain`](mod@explain) says why a rule fires or does not, [`cases`] runs the
+//! examples that stand beside a rule. No sockets, no clock; files are read by [`pack`] alone.
 #![forbid(unsafe_code)]
-#![deny(clippy::indexing_slicing)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+pub mod ast;
+pub mod cases;
+mod compile;
+mod correlate;
+mod engine;
+pub mod explain;
+mod lint;
+pub mod matcher;
+pub mod pack;
+pub mod parse;
 pub mod shipped;
+pub mod taxonomy;
+
+pub use compile::{Rule, RuleSet};
+pub use engine::{Counters, Detector, Finding};
+pub use pack::{Blind, Rejected, Source};
+pub use taxonomy::{OwnedLogsource, Subject};

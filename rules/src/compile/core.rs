@@ -1,0 +1,69 @@
+//! The compiled set, shared by the rule list, detectors, explain and lint.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use watchpost_model::field::sigma::Logsource;
+
+use super::names::{NameId, Names};
+use super::rule::Rule;
+use crate::ast::{Compare, Counting, Detection};
+use crate::engine::Index;
+use crate::taxonomy::OwnedLogsource;
+
+/// Everything that matching needs, unchanging once built.
+#[derive(Debug, Default)]
+pub(crate) struct Core {
+    pub(crate) names: Names,
+    pub(crate) rules: Vec<Arc<Rule>>,
+    /// By rule; same positions as `rules`.
+    pub(crate) bodies: Vec<Body>,
+    pub(crate) buckets: Vec<Bucket>,
+    /// By rule: the correlations that count it, as positions in `rules`.
+    pub(crate) feeds: Vec<Vec<usize>>,
+    pub(crate) by_id: HashMap<String, usize>,
+}
+
+/// What a rule does.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// Looks at events.
+    Detection(Detection<NameId>),
+    /// Counts findings.
+    Correlation(Joined),
+}
+
+/// A correlation whose base rules are known.
+#[derive(Debug)]
+pub(crate) struct Joined {
+    pub(crate) kind: Counting,
+    /// Base rules, as positions in `Core::rules`, in the order listed.
+    pub(crate) members: Vec<usize>,
+    /// What separates windows: name shown, and the field by member.
+    pub(crate) group: Vec<(String, Vec<NameId>)>,
+    /// Fields whose values are counted, by member.
+    pub(crate) counted: Vec<Vec<NameId>>,
+    pub(crate) timespan: Duration,
+    pub(crate) bounds: Vec<(Compare, u64)>,
+}
+
+/// Rules of one logsource.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    pub(crate) logsource: OwnedLogsource,
+    pub(crate) rules: Vec<usize>,
+    pub(crate) index: Index,
+}
+
+impl Core {
+    /// Buckets whose rules want an event of this logsource.
+    pub(crate) fn wanting(&self, event: Logsource<'_>) -> impl Iterator<Item = &Bucket> {
+        self.buckets.iter().filter(move |bucket| bucket.logsource.view().wants(&event))
+    }
+
+    /// The rule with this id.
+    pub(crate) fn find(&self, id: &str) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
+}

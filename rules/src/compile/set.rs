@@ -1,0 +1,287 @@
+//! A loaded rule set.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use watchpost_model::FieldId;
+
+use super::core::{Body, Bucket, Core, Joined};
+use super::names::NameId;
+use super::rule::{Rule, rule};
+use crate::ast::{CorrelationRule, Counting, DetectionRule, Document, FilterRule, Head};
+use crate::engine::Index;
+use crate::lint;
+use crate::pack::{Blind, Rejected, Source};
+use crate::parse;
+use crate::taxonomy::OwnedLogsource;
+
+/// Rules ready to match, and what could not be loaded.
+#[derive(Debug)]
+pub struct RuleSet {
+    pub(crate) core: Arc<Core>,
+    rejected: Vec<Rejected>,
+    remarks: Vec<Rejected>,
+    hash: String,
+}
+
+impl RuleSet {
+    /// Loads rules. Never fails: see [`RuleSet::rejected`].
+    #[must_use]
+    pub fn load(sources: &[Source]) -> Self {
+        let mut loading = Loading::default();
+        for source in sources {
+            let parsed = parse::parse(source);
+            loading.rejected.extend(parsed.rejected);
+            loading.remarks.extend(parsed.remarks);
+            for document in parsed.documents {
+                loading.take(document, &source.name);
+            }
+        }
+        loading.finish(hash(sources))
+    }
+
+    /// Every loaded rule, detections first.
+    #[must_use]
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.core.rules
+    }
+
+    /// Documents that are not used.
+    #[must_use]
+    pub fn rejected(&self) -> &[Rejected] {
+        &self.rejected
+    }
+
+    /// Documents that are used although something in them was not understood.
+    #[must_use]
+    pub fn remarks(&self) -> &[Rejected] {
+        &self.remarks
+    }
+
+    /// Rules that no event kind of ours can make fire, with the reason.
+    #[must_use]
+    pub fn blind(&self) -> Vec<Blind> {
+        lint::blind(&self.core)
+    }
+
+    /// SHA-256 over the contents in sorted order, hex: equal for the same rules wherever they lie.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+}
+
+fn hash(sources: &[Source]) -> String {
+    let mut digests: Vec<_> = sources.iter().map(|source| Sha256::digest(source.text.as_bytes())).collect();
+    digests.sort_unstable();
+    let mut hasher = Sha256::new();
+    for digest in &digests {
+        hasher.update(digest);
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[derive(Default)]
+struct Loading {
+    core: Core,
+    correlations: Vec<(CorrelationRule, String)>,
+    filters: Vec<(FilterRule, String)>,
+    by_name: BTreeMap<String, usize>,
+    rejected: Vec<Rejected>,
+    remarks: Vec<Rejected>,
+}
+
+impl Loading {
+    fn take(&mut self, document: Document, file: &str) {
+        match document {
+            Document::Detection(found) => self.detection(*found, file),
+            Document::Correlation(found) => self.correlations.push((*found, file.to_owned())),
+            Document::Filter(found) => self.filters.push((*found, file.to_owned())),
+        }
+    }
+
+    fn detection(&mut self, from: DetectionRule, file: &str) {
+        let public = Rule { logsource: from.logsource, ..rule(&from.head, file) };
+        let names = &mut self.core.names;
+        let detection = from.detection.rename(&mut |name: String| names.intern(&name));
+        self.add(&from.head, public, Body::Detection(detection));
+    }
+
+    /// Adds a rule unless its id is taken.
+    fn add(&mut self, head: &Head, public: Rule, body: Body) {
+        let at = self.core.rules.len();
+        for name in head.ours.group_by.iter().filter(|name| FieldId::named(name).is_none()) {
+            let reason =
+                format!("rule '{}' is grouped by '{name}', which no event has; use an ECS name", head.title);
+            self.remarks.push(note(&public.file, reason));
+        }
+        match self.core.by_id.entry(public.meta.id.clone()) {
+            Entry::Occupied(taken) => {
+                let other = self.core.rules.get(*taken.get()).map_or("", |other| other.file.as_str());
+                let reason =
+                    format!("rule id '{}' is already used by {other}; give it an id of its own", taken.key());
+                self.rejected.push(note(&public.file, reason));
+                return;
+            }
+            Entry::Vacant(free) => {
+                free.insert(at);
+            }
+        }
+        if !head.name.is_empty() {
+            self.by_name.entry(head.name.clone()).or_insert(at);
+        }
+        self.core.rules.push(Arc::new(public));
+        self.core.bodies.push(body);
+    }
+
+    fn finish(mut self, hash: String) -> RuleSet {
+        for (filter, file) in std::mem::take(&mut self.filters) {
+            self.filter(filter, &file);
+        }
+        self.core.feeds = vec![Vec::new(); self.core.rules.len()];
+        for (correlation, file) in std::mem::take(&mut self.correlations) {
+            if let Err(reason) = self.correlation(&correlation, &file) {
+                self.rejected.push(note(&file, reason));
+            }
+        }
+        self.bucket();
+        self.core.names.resolve();
+        RuleSet { core: Arc::new(self.core), rejected: self.rejected, remarks: self.remarks, hash }
+    }
+
+    fn filter(&mut self, filter: FilterRule, file: &str) {
+        let targets: Vec<usize> = if filter.rules.is_empty() {
+            (0..self.core.rules.len()).collect()
+        } else {
+            filter.rules.iter().filter_map(|name| self.find(name)).collect()
+        };
+        let names = &mut self.core.names;
+        let detection = filter.detection.rename(&mut |name: String| names.intern(&name));
+        let mut applied = 0_usize;
+        for at in targets {
+            let wanted = self
+                .core
+                .rules
+                .get(at)
+                .is_some_and(|rule| filter.logsource.view().wants(&rule.logsource.view()));
+            if let (true, Some(Body::Detection(body))) = (wanted, self.core.bodies.get_mut(at)) {
+                body.and(detection.clone(), "filter");
+                applied += 1;
+            }
+        }
+        if applied == 0 {
+            let title = &filter.head.title;
+            self.remarks.push(note(
+                file,
+                format!("filter '{title}' applies to no rule; check its 'rules' and logsource"),
+            ));
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.core.by_id.get(name).or_else(|| self.by_name.get(name)).copied()
+    }
+
+    fn correlation(&mut self, from: &CorrelationRule, file: &str) -> Result<(), String> {
+        let mut members = Vec::with_capacity(from.rules.len());
+        for name in &from.rules {
+            let at = self.find(name).ok_or_else(|| {
+                format!(
+                    "correlation '{}' names rule '{name}', which is not loaded; add it or correct the name",
+                    from.head.title
+                )
+            })?;
+            if matches!(self.core.bodies.get(at), Some(Body::Correlation(_))) {
+                return Err(format!(
+                    "correlation '{}' counts the correlation '{name}', which is not supported; count its base rules",
+                    from.head.title
+                ));
+            }
+            members.push(at);
+        }
+        let group = from.group_by.iter().map(|key| (key.clone(), self.fields(from, key, &members))).collect();
+        let counted = match &from.kind {
+            Counting::Values(fields) => fields.iter().map(|key| self.fields(from, key, &members)).collect(),
+            _ => Vec::new(),
+        };
+        let joined = Joined {
+            kind: from.kind.clone(),
+            members: members.clone(),
+            group,
+            counted,
+            timespan: from.timespan,
+            bounds: from.bounds.clone(),
+        };
+        let before = self.core.rules.len();
+        let public = Rule { is_correlation: true, ..rule(&from.head, file) };
+        self.add(&from.head, public, Body::Correlation(joined));
+        if self.core.rules.len() > before {
+            self.core.feeds.push(Vec::new());
+            self.feed(before, &members, from.generate);
+        }
+        Ok(())
+    }
+
+    /// The field that `key` means in each base rule: through an alias, or itself.
+    fn fields(&mut self, from: &CorrelationRule, key: &str, members: &[usize]) -> Vec<NameId> {
+        let alias = from.aliases.iter().find(|(alias, _)| alias == key).map(|(_, mapping)| mapping);
+        let mut fields = Vec::with_capacity(members.len());
+        for member in members {
+            let named = alias.and_then(|mapping| {
+                mapping
+                    .iter()
+                    .find(|(rule, _)| self.find(rule) == Some(*member))
+                    .map(|(_, field)| field.as_str())
+            });
+            fields.push(self.core.names.intern(named.unwrap_or(key)));
+        }
+        fields
+    }
+
+    fn feed(&mut self, correlation: usize, members: &[usize], generate: bool) {
+        for member in members {
+            if let Some(feeds) = self.core.feeds.get_mut(*member)
+                && !feeds.contains(&correlation)
+            {
+                feeds.push(correlation);
+            }
+            // One correlation that wants them heard is enough to let base rules speak.
+            let generated = generate || self.generating(*member, correlation);
+            if let Some(rule) = self.core.rules.get_mut(*member) {
+                Arc::make_mut(rule).is_silent = !generated;
+            }
+        }
+    }
+
+    /// Whether an earlier correlation already let this base rule fire on its own.
+    fn generating(&self, member: usize, but: usize) -> bool {
+        let fed_before =
+            self.core.feeds.get(member).is_some_and(|feeds| feeds.iter().any(|other| *other != but));
+        fed_before && self.core.rules.get(member).is_some_and(|rule| !rule.is_silent)
+    }
+
+    fn bucket(&mut self) {
+        let mut buckets: BTreeMap<OwnedLogsource, Vec<usize>> = BTreeMap::new();
+        for (at, (rule, body)) in self.core.rules.iter().zip(&self.core.bodies).enumerate() {
+            if let Body::Detection(_) = body {
+                buckets.entry(rule.logsource.clone()).or_default().push(at);
+            }
+        }
+        let bodies = &self.core.bodies;
+        let detection = |at: &usize| match bodies.get(*at)? {
+            Body::Detection(detection) => Some((*at, detection)),
+            Body::Correlation(_) => None,
+        };
+        let bucket = |(logsource, rules): (OwnedLogsource, Vec<usize>)| {
+            let index = Index::build(rules.iter().filter_map(detection));
+            Bucket { logsource, rules, index }
+        };
+        self.core.buckets = buckets.into_iter().map(bucket).collect();
+    }
+}
+
+fn note(file: &str, reason: String) -> Rejected {
+    Rejected { file: file.to_owned(), line: None, reason }
+}

@@ -1,0 +1,152 @@
+//! One test on one value: does what the event had satisfy what the rule wanted?
+//!
+//! All preparation (case folding, wildcards, regex, networks) is done when rules are loaded;
+//! holding a test against a value allocates nothing. Text is compared without regard to case
+//! unless the rule says `cased`. Every test is bounded: patterns are linear in the text per
+//! pattern segment, regexes are finite automata with a size limit.
+
+mod had;
+mod net;
+mod pattern;
+mod when;
+
+pub use had::{Had, Slot, fold};
+pub use net::Net;
+pub use pattern::{Pattern, Token};
+pub use when::Part;
+
+use std::sync::Arc;
+
+use regex::Regex;
+
+use crate::ast::Compare;
+
+/// A prepared test.
+#[derive(Clone, Debug)]
+pub enum Test<F> {
+    /// Text, with wildcards.
+    Text(Pattern),
+    /// Any of several texts that stand for one value (`base64offset`).
+    OneOf(Vec<Pattern>),
+    /// The number, also where the event has it as text.
+    Number(f64),
+    /// Missing or null.
+    Null,
+    /// Present, or absent.
+    Exists(bool),
+    /// An address inside the network.
+    Cidr(Net),
+    /// A number in this relation.
+    Compare(Compare, f64),
+    /// Text differs (`neq`).
+    Differs(Pattern),
+    /// The regex is found.
+    Regex(Arc<Regex>),
+    /// The value of another field.
+    Field(F, Where),
+    /// Part of a point in time.
+    Time(Part, i64),
+}
+
+/// Where in the value the other field's value must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// The whole.
+    Whole,
+    /// At its begin.
+    Begin,
+    /// At its end.
+    End,
+    /// Anywhere.
+    Inside,
+}
+
+impl<F> Test<F> {
+    /// The same test with fields named another way.
+    pub fn rename<G>(self, name: &mut dyn FnMut(F) -> G) -> Test<G> {
+        match self {
+            Self::Text(pattern) => Test::Text(pattern),
+            Self::OneOf(patterns) => Test::OneOf(patterns),
+            Self::Number(number) => Test::Number(number),
+            Self::Null => Test::Null,
+            Self::Exists(wanted) => Test::Exists(wanted),
+            Self::Cidr(net) => Test::Cidr(net),
+            Self::Compare(how, number) => Test::Compare(how, number),
+            Self::Differs(pattern) => Test::Differs(pattern),
+            Self::Regex(regex) => Test::Regex(regex),
+            Self::Field(field, place) => Test::Field(name(field), place),
+            Self::Time(part, number) => Test::Time(part, number),
+        }
+    }
+
+    /// Whether the test can hold where the field is missing.
+    #[must_use]
+    pub const fn holds_without_field(&self) -> bool {
+        matches!(self, Self::Null | Self::Exists(false))
+    }
+
+    /// The value of `slot` that satisfies the test, or that there is such a satisfaction
+    /// without a value (null, missing). `other` reads the field of a [`Test::Field`].
+    pub fn held<'s, 'e>(
+        &self,
+        slot: &'s Slot<'e>,
+        other: &dyn Fn(&F) -> &'s Slot<'e>,
+    ) -> Option<Held<'s, 'e>> {
+        match self {
+            Self::Null => slot.is_null().then_some(Held::Absent),
+            Self::Exists(wanted) => match (slot.present, wanted) {
+                (true, true) => Some(slot.values.first().map_or(Held::Absent, Held::Value)),
+                (false, false) => Some(Held::Absent),
+                _ => None,
+            },
+            Self::Differs(pattern) => {
+                let differs = !slot.values.is_empty() && !slot.values.iter().any(|had| pattern.matches(had));
+                differs.then(|| slot.values.first().map_or(Held::Absent, Held::Value))
+            }
+            _ => slot.values.iter().find(|had| self.one(had, other)).map(Held::Value),
+        }
+    }
+
+    fn one<'s, 'e: 's>(&self, had: &Had<'_>, other: &dyn Fn(&F) -> &'s Slot<'e>) -> bool {
+        if had.is_null() {
+            return false;
+        }
+        match self {
+            Self::Text(pattern) => pattern.matches(had),
+            Self::OneOf(patterns) => patterns.iter().any(|pattern| pattern.matches(had)),
+            Self::Number(number) => had.number().is_some_and(|have| have == *number),
+            Self::Cidr(net) => had.text().parse().is_ok_and(|ip| net.contains(ip)),
+            Self::Compare(how, number) => had.number().is_some_and(|have| how.holds(&have, number)),
+            Self::Regex(regex) => regex.is_match(had.text()),
+            Self::Field(field, place) => other(field)
+                .values
+                .iter()
+                .any(|want| !want.is_null() && place.holds(had.folded(), want.folded())),
+            Self::Time(part, number) => part.of(had.text()) == Some(*number),
+            Self::Null | Self::Exists(_) | Self::Differs(_) => false,
+        }
+    }
+}
+
+impl Where {
+    fn holds(self, text: &str, want: &str) -> bool {
+        match self {
+            Self::Whole => text == want,
+            Self::Begin => text.starts_with(want),
+            Self::End => text.ends_with(want),
+            Self::Inside => text.contains(want),
+        }
+    }
+}
+
+/// What satisfied a test.
+#[derive(Clone, Copy, Debug)]
+pub enum Held<'s, 'e> {
+    /// This value.
+    Value(&'s Had<'e>),
+    /// That there was none.
+    Absent,
+}
+
+#[cfg(test)]
+mod tests;

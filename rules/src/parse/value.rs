@@ -1,0 +1,391 @@
+//! Values and their modifiers become tests.
+//!
+//! Modifiers are applied in the order written: encodings first make new text or bytes, then the
+//! place (`contains`, `startswith`, `endswith`) and the kind of comparison decide the test.
+//! Put right against the library: `windash` takes every dash or slash that begins a word,
+//! whichever of them the rule is written with; keywords with `|all` are sought one by one in
+//! the whole event.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use regex::RegexBuilder;
+use rsigma_parser::{DetectionItem, FieldSpec, Modifier, SigmaString, SigmaValue, SpecialChar, StringPart};
+
+use super::{FILE_VALUES, Refusal};
+use crate::ast::{Compare, Item, Link, Want};
+use crate::matcher::{Net, Part, Pattern, Test, Token, Where};
+
+/// Memory of one compiled regex. Stops `(\w{1000}){1000}`; lets `\w{1,64}` of public rules pass.
+const REGEX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Memory that searching with one regex may use for its cache.
+const REGEX_CACHE_BYTES: usize = 1024 * 1024;
+
+/// Regexes of one file; public rules have at most a dozen.
+const FILE_REGEXES: usize = 128;
+
+/// What one file may still use up.
+pub(super) struct Budget {
+    values: usize,
+    regexes: usize,
+}
+
+impl Budget {
+    pub(super) const fn new() -> Self {
+        Self { values: FILE_VALUES, regexes: FILE_REGEXES }
+    }
+
+    fn value(&mut self) -> Result<(), Refusal> {
+        self.values = self.values.checked_sub(1).ok_or(Refusal::TooManyValues)?;
+        Ok(())
+    }
+
+    fn regex(&mut self) -> Result<(), Refusal> {
+        self.regexes = self.regexes.checked_sub(1).ok_or(Refusal::TooManyValues)?;
+        Ok(())
+    }
+}
+
+/// The tokens of text with Sigma's wildcards and escapes.
+#[must_use]
+pub fn tokens(text: &str) -> Vec<Token> {
+    parts(&SigmaString::new(text))
+}
+
+fn parts(text: &SigmaString) -> Vec<Token> {
+    text.parts
+        .iter()
+        .map(|part| match part {
+            StringPart::Plain(plain) => Token::Text(plain.clone()),
+            StringPart::Special(SpecialChar::WildcardMulti) => Token::Many,
+            StringPart::Special(SpecialChar::WildcardSingle) => Token::One,
+        })
+        .collect()
+}
+
+/// A keyword list: any of the words, anywhere in the event.
+pub(super) fn keywords(words: &[SigmaValue], budget: &mut Budget) -> Result<Item<String>, Refusal> {
+    let item = DetectionItem { field: FieldSpec::new(None, Vec::new()), values: words.to_vec() };
+    self::item(&item, budget)
+}
+
+/// One field with its values.
+pub(super) fn item(from: &DetectionItem, budget: &mut Budget) -> Result<Item<String>, Refusal> {
+    let field = from.field.name.as_ref().map(|name| name.replace("\\[", "[").replace("\\]", "]"));
+    let key = Key { shown: shown(&from.field, field.as_deref()), spec: &from.field };
+    let mut wants = Vec::with_capacity(from.values.len());
+    for value in &from.values {
+        budget.value()?;
+        wants.push(Want { shown: value.to_string(), test: key.test(value, budget)? });
+    }
+    let link = if from.field.has_modifier(Modifier::All) { Link::All } else { Link::Any };
+    Ok(Item { field, shown: key.shown, link, wants })
+}
+
+fn shown(spec: &FieldSpec, field: Option<&str>) -> String {
+    let mut shown = field.unwrap_or_default().to_owned();
+    for modifier in &spec.modifiers {
+        shown.push('|');
+        shown.push_str(modifier_name(*modifier));
+    }
+    if shown.is_empty() { "keywords".to_owned() } else { shown }
+}
+
+const fn modifier_name(modifier: Modifier) -> &'static str {
+    match modifier {
+        Modifier::Contains => "contains",
+        Modifier::StartsWith => "startswith",
+        Modifier::EndsWith => "endswith",
+        Modifier::All => "all",
+        Modifier::Base64 => "base64",
+        Modifier::Base64Offset => "base64offset",
+        Modifier::Wide => "wide",
+        Modifier::Utf16be => "utf16be",
+        Modifier::Utf16 => "utf16",
+        Modifier::WindAsh => "windash",
+        Modifier::Re => "re",
+        Modifier::Cidr => "cidr",
+        Modifier::Cased => "cased",
+        Modifier::Exists => "exists",
+        Modifier::Expand => "expand",
+        Modifier::FieldRef => "fieldref",
+        Modifier::Gt => "gt",
+        Modifier::Gte => "gte",
+        Modifier::Lt => "lt",
+        Modifier::Lte => "lte",
+        Modifier::Neq => "neq",
+        Modifier::IgnoreCase => "i",
+        Modifier::Multiline => "m",
+        Modifier::DotAll => "s",
+        Modifier::Minute => "minute",
+        Modifier::Hour => "hour",
+        Modifier::Day => "day",
+        Modifier::Week => "week",
+        Modifier::Month => "month",
+        Modifier::Year => "year",
+    }
+}
+
+/// A key: field and modifiers.
+struct Key<'a> {
+    shown: String,
+    spec: &'a FieldSpec,
+}
+
+impl Key<'_> {
+    fn has(&self, modifier: Modifier) -> bool {
+        self.spec.has_modifier(modifier)
+    }
+
+    fn bad(&self, value: &SigmaValue, why: impl Into<String>) -> Refusal {
+        Refusal::Value { key: self.shown.clone(), value: value.to_string(), why: why.into() }
+    }
+
+    fn test(&self, value: &SigmaValue, budget: &mut Budget) -> Result<Test<String>, Refusal> {
+        if self.has(Modifier::Expand) {
+            return Err(Refusal::Placeholder { key: self.shown.clone() });
+        }
+        if self.has(Modifier::Exists) {
+            let wanted = match value {
+                SigmaValue::Bool(wanted) => Some(*wanted),
+                other => other.to_string().parse().ok(),
+            };
+            return wanted.map(Test::Exists).ok_or_else(|| self.bad(value, "write true or false"));
+        }
+        if self.has(Modifier::Re) {
+            budget.regex()?;
+            return self.regex(value);
+        }
+        if self.has(Modifier::Cidr) {
+            let net = Net::parse(&value.to_string());
+            return net.map(Test::Cidr).ok_or_else(|| self.bad(value, "write a network such as 10.0.0.0/8"));
+        }
+        if self.has(Modifier::FieldRef) {
+            return Ok(Test::Field(value.to_string(), self.place()));
+        }
+        if let Some(part) = self.part() {
+            let number = value.to_string().parse();
+            return number.map(|n| Test::Time(part, n)).map_err(|_| self.bad(value, "write a number"));
+        }
+        self.compared(value)
+    }
+
+    fn place(&self) -> Where {
+        if self.has(Modifier::Contains) {
+            Where::Inside
+        } else if self.has(Modifier::StartsWith) {
+            Where::Begin
+        } else if self.has(Modifier::EndsWith) {
+            Where::End
+        } else {
+            Where::Whole
+        }
+    }
+
+    fn part(&self) -> Option<Part> {
+        self.spec.modifiers.iter().find_map(|modifier| match modifier {
+            Modifier::Minute => Some(Part::Minute),
+            Modifier::Hour => Some(Part::Hour),
+            Modifier::Day => Some(Part::Day),
+            Modifier::Week => Some(Part::Week),
+            Modifier::Month => Some(Part::Month),
+            Modifier::Year => Some(Part::Year),
+            _ => None,
+        })
+    }
+
+    fn compared(&self, value: &SigmaValue) -> Result<Test<String>, Refusal> {
+        let how = self.spec.modifiers.iter().find_map(|modifier| match modifier {
+            Modifier::Gt => Some(Compare::Gt),
+            Modifier::Gte => Some(Compare::Gte),
+            Modifier::Lt => Some(Compare::Lt),
+            Modifier::Lte => Some(Compare::Lte),
+            _ => None,
+        });
+        if let Some(how) = how {
+            let number = value.to_string().parse();
+            return number.map(|n| Test::Compare(how, n)).map_err(|_| self.bad(value, "write a number"));
+        }
+        if self.has(Modifier::Neq) {
+            return Ok(Test::Differs(Pattern::new(tokens(&value.to_string()), self.has(Modifier::Cased))));
+        }
+        self.text(value)
+    }
+
+    fn regex(&self, value: &SigmaValue) -> Result<Test<String>, Refusal> {
+        let built = RegexBuilder::new(&value.to_string())
+            .case_insensitive(self.has(Modifier::IgnoreCase))
+            .multi_line(self.has(Modifier::Multiline))
+            .dot_matches_new_line(self.has(Modifier::DotAll))
+            .size_limit(REGEX_BYTES)
+            .dfa_size_limit(REGEX_CACHE_BYTES)
+            .build();
+        match built {
+            Ok(regex) => Ok(Test::Regex(Arc::new(regex))),
+            Err(error) => {
+                Err(self.bad(value, format!("{error}; look-around and back-references do not exist here")))
+            }
+        }
+    }
+
+    fn text(&self, value: &SigmaValue) -> Result<Test<String>, Refusal> {
+        let plain =
+            self.spec.modifiers.iter().all(|modifier| matches!(modifier, Modifier::All | Modifier::Cased));
+        let text = match value {
+            SigmaValue::Null => return Ok(Test::Null),
+            SigmaValue::Integer(n) if plain && self.spec.name.is_some() && n.unsigned_abs() < 1 << 53 => {
+                #[expect(clippy::cast_precision_loss, reason = "below 2^53 every integer is a float")]
+                return Ok(Test::Number(*n as f64));
+            }
+            SigmaValue::Float(n) if plain && self.spec.name.is_some() => return Ok(Test::Number(*n)),
+            SigmaValue::String(text) => text.clone(),
+            other => SigmaString::from_raw(&other.to_string()),
+        };
+        let mut forms = self.encoded(Form::Tokens(parts(&text)), value)?;
+        let cased = self.has(Modifier::Cased);
+        let only = forms.len() == 1;
+        match forms.pop() {
+            Some(form) if only => Ok(Test::Text(self.placed(form, cased))),
+            last => {
+                let all = forms.into_iter().chain(last);
+                Ok(Test::OneOf(all.map(|form| self.placed(form, cased)).collect()))
+            }
+        }
+    }
+
+    /// Puts stars where the place wants them. A keyword is sought anywhere.
+    fn placed(&self, form: Vec<Token>, cased: bool) -> Pattern {
+        let inside = self.has(Modifier::Contains) || self.spec.name.is_none();
+        let mut tokens = Vec::with_capacity(form.len() + 2);
+        if inside || self.has(Modifier::EndsWith) {
+            tokens.push(Token::Many);
+        }
+        tokens.extend(form);
+        if inside || self.has(Modifier::StartsWith) {
+            tokens.push(Token::Many);
+        }
+        Pattern::new(tokens, cased)
+    }
+
+    /// Applies the encodings in the order written.
+    fn encoded(&self, form: Form, value: &SigmaValue) -> Result<Vec<Vec<Token>>, Refusal> {
+        let mut forms = vec![form];
+        for modifier in &self.spec.modifiers {
+            let mut next = Vec::with_capacity(forms.len());
+            for form in forms {
+                match modifier {
+                    Modifier::WindAsh => next.push(form.dashed()),
+                    Modifier::Wide => {
+                        next.push(Form::Bytes(wide(&self.bytes(form, value)?, u16::to_le_bytes)))
+                    }
+                    Modifier::Utf16be => {
+                        next.push(Form::Bytes(wide(&self.bytes(form, value)?, u16::to_be_bytes)))
+                    }
+                    Modifier::Utf16 => {
+                        let mut bytes = vec![0xff, 0xfe];
+                        bytes.extend(wide(&self.bytes(form, value)?, u16::to_le_bytes));
+                        next.push(Form::Bytes(bytes));
+                    }
+                    Modifier::Base64 => next.push(Form::text(STANDARD.encode(self.bytes(form, value)?))),
+                    Modifier::Base64Offset => next.extend(offsets(&self.bytes(form, value)?)),
+                    _ => next.push(form),
+                }
+            }
+            forms = next;
+        }
+        forms.into_iter().map(|form| self.tokens(form, value)).collect()
+    }
+
+    fn bytes(&self, form: Form, value: &SigmaValue) -> Result<Vec<u8>, Refusal> {
+        match form {
+            Form::Bytes(bytes) => Ok(bytes),
+            Form::Tokens(tokens) => tokens
+                .into_iter()
+                .map(|token| match token {
+                    Token::Text(text) => Ok(text.into_bytes()),
+                    _ => Err(self.bad(value, "wildcards can not be encoded; write the text without them")),
+                })
+                .collect::<Result<Vec<_>, _>>()
+                .map(|parts| parts.concat()),
+        }
+    }
+
+    fn tokens(&self, form: Form, value: &SigmaValue) -> Result<Vec<Token>, Refusal> {
+        match form {
+            Form::Tokens(tokens) => Ok(tokens),
+            Form::Bytes(bytes) => String::from_utf8(bytes)
+                .map(|text| vec![Token::Text(text)])
+                .map_err(|_| self.bad(value, "its encoding is not text; add base64 or base64offset")),
+        }
+    }
+}
+
+/// A value on its way through the encodings.
+enum Form {
+    Tokens(Vec<Token>),
+    Bytes(Vec<u8>),
+}
+
+impl Form {
+    fn text(text: String) -> Self {
+        Self::Tokens(vec![Token::Text(text)])
+    }
+
+    /// Lets every dash or slash that begins a word be any dash.
+    fn dashed(self) -> Self {
+        match self {
+            Self::Tokens(tokens) => Self::Tokens(tokens.into_iter().flat_map(dashed).collect()),
+            bytes @ Self::Bytes(_) => bytes,
+        }
+    }
+}
+
+fn dashed(token: Token) -> Vec<Token> {
+    let Token::Text(text) = token else { return vec![token] };
+    let mut out = Vec::new();
+    let mut plain = String::new();
+    let mut before = None;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let begins = !before.is_some_and(is_word) && chars.peek().copied().is_some_and(is_word);
+        if matches!(c, '-' | '/') && begins {
+            out.push(Token::Text(std::mem::take(&mut plain)));
+            out.push(Token::Dash);
+        } else {
+            plain.push(c);
+        }
+        before = Some(c);
+    }
+    out.push(Token::Text(plain));
+    out
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn wide(bytes: &[u8], order: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    String::from_utf8_lossy(bytes).encode_utf16().flat_map(order).collect()
+}
+
+/// The three texts that base64 may have for these bytes inside a longer text, without the
+/// characters that depend on what stands before and after.
+fn offsets(bytes: &[u8]) -> Vec<Form> {
+    [(0_usize, 0_usize), (1, 2), (2, 3)]
+        .into_iter()
+        .map(|(shift, skip)| {
+            let mut shifted = vec![b' '; shift];
+            shifted.extend_from_slice(bytes);
+            let cut = match shifted.len() % 3 {
+                0 => 0,
+                1 => 3,
+                _ => 2,
+            };
+            let text = STANDARD.encode(&shifted);
+            let kept = text.get(skip..text.len().saturating_sub(cut)).unwrap_or_default();
+            Form::text(kept.to_owned())
+        })
+        .collect()
+}
