@@ -79,7 +79,9 @@ impl<'a> Gatherer<'a> {
             }
         };
         if gone > 0 {
-            said.push_str(&format!("; {gone} referenced events are no longer in the journal or were not read in time"));
+            said.push_str(&format!(
+                "; {gone} referenced events are no longer in the journal or were not read in time"
+            ));
         }
         said
     }

@@ -88,7 +88,9 @@ impl Api {
     ) -> Result<T, Refusal> {
         let desk = Arc::clone(&self.desk);
         let done = tokio::task::spawn_blocking(move || work(&desk)).await;
-        done.unwrap_or_else(|_| Err(Refusal::internal("the request failed inside the collector; see its log")))
+        done.unwrap_or_else(|_| {
+            Err(Refusal::internal("the request failed inside the collector; see its log"))
+        })
     }
 
     /// The same for work that reads many frames; refused while too many others do.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::{Extension, State};
 use axum::response::Sse;
-use axum::response::sse::{Event, KeepAlive};
+use axum::response::sse::{Event, KeepAlive, KeepAliveStream};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use watchpost_model::query::Live;
@@ -24,11 +24,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const AHEAD: usize = 16;
 
 type Sent = Result<Event, Infallible>;
+type Stream = KeepAliveStream<ReceiverStream<Sent>>;
 
 pub(super) async fn live(
     State(api): State<Api>,
     identity: Option<Extension<Identity>>,
-) -> Result<Sse<ReceiverStream<Sent>>, Refusal> {
+) -> Result<Sse<Stream>, Refusal> {
     may_read(identity)?;
     let permit = Arc::clone(&api.streams).try_acquire_owned().map_err(|_| Refusal::busy())?;
     // Subscribed before the situation is read: nothing falls between the two.

@@ -163,7 +163,8 @@ mod tests {
         check("dns.question.name=*evil*", true);
         check("dns.question.name=log*EXAMPLE", true);
         check("dns.question.name=log*evil", false);
-        check("dns.question.name=login.e*e*.example", true);
+        check("dns.question.name=login.e*l*.example", true);
+        check("dns.question.name=login.e*e*.example", false);
         check("source.ip=192.0.2.* source.port=5353", true);
         check("source.ip=192.0.2.* source.port=53", false);
         check("event.dataset=dns evil", true);

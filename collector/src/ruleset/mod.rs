@@ -19,7 +19,9 @@ use crate::pipeline::{Counts, Engine, Rules};
 #[non_exhaustive]
 pub enum Error {
     /// Files or documents that can not be used.
-    #[error("{count} rules or files were rejected, first {first}; correct them and reload, the old rules stay")]
+    #[error(
+        "{count} rules or files were rejected, first {first}; correct them and reload, the old rules stay"
+    )]
     Rejected {
         /// How many.
         count: usize,
