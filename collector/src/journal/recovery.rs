@@ -27,6 +27,28 @@ pub struct Mark {
     pub sequence: u64,
     /// `event.sequence` that the next batch must begin with if nothing is lost.
     pub next_event: u64,
+    /// Events in the journal.
+    pub events: u64,
+    /// Events missing between batches.
+    pub lost: u64,
+}
+
+impl Mark {
+    /// Before an epoch's first batch.
+    #[must_use]
+    pub const fn begin() -> Self {
+        Self { sequence: 0, next_event: 1, events: 0, lost: 0 }
+    }
+
+    /// Takes in a batch. Returns how many events were lost before it.
+    pub fn advance(&mut self, sequence: u64, first_event: u64, events: u32) -> u64 {
+        let lost = first_event.saturating_sub(self.next_event);
+        self.sequence = self.sequence.max(sequence);
+        self.next_event = self.next_event.max(first_event.saturating_add(u64::from(events)));
+        self.events = self.events.saturating_add(u64::from(events));
+        self.lost = self.lost.saturating_add(lost);
+        lost
+    }
 }
 
 /// What opening found.
@@ -47,9 +69,10 @@ pub struct Recovery {
 impl Recovery {
     fn saw(&mut self, header: &Header) {
         self.frames += 1;
-        let mark = self.high_water.entry((header.agent, header.epoch)).or_default();
-        mark.sequence = mark.sequence.max(header.sequence);
-        mark.next_event = mark.next_event.max(header.first_event.saturating_add(u64::from(header.events)));
+        // Retention may have taken the batches before the first one seen: that is no loss.
+        let unseen = || Mark { next_event: header.first_event, ..Mark::begin() };
+        let mark = self.high_water.entry((header.agent, header.epoch)).or_insert_with(unseen);
+        mark.advance(header.sequence, header.first_event, header.events);
     }
 
     fn damage(&mut self, numbers: std::ops::Range<u64>) {

@@ -194,7 +194,10 @@ fn frames_come_back_after_reopening_on_a_real_disk() {
     let (journal, recovery) = Journal::open(directory.path().join("journal"), &small()).unwrap();
     let reader = journal.reader();
     assert_eq!((recovery.frames, recovery.cut_bytes, recovery.damaged), (20, 0, 0));
-    assert_eq!(recovery.high_water[&(agent(1), 7)], Mark { sequence: 20, next_event: 210 });
+    assert_eq!(
+        recovery.high_water[&(agent(1), 7)],
+        Mark { sequence: 20, next_event: 210, events: 200, lost: 0 }
+    );
     assert_eq!((reader.first(), reader.last(), reader.events()), (1, 20, 200));
     let third = reader.read(3).unwrap().unwrap();
     assert_eq!((third.sequence, third.first_event, third.payload.len()), (3, 30, 90));

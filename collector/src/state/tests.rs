@@ -142,7 +142,7 @@ fn copy_damaged(from: &Path, to: &Path, seed: usize) {
             continue;
         }
         let mut bytes = std::fs::read(entry.path()).unwrap();
-        if seed % 4 == 0 {
+        if seed.is_multiple_of(4) {
             bytes.truncate(bytes.len() * (seed + 1) / 14);
         } else if !bytes.is_empty() {
             for hit in 0..8 {

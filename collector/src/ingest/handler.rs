@@ -1,0 +1,120 @@
+//! `POST /v1/batches`: from bytes to a receipt.
+
+use axum::Extension;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_LENGTH;
+use axum::response::{IntoResponse as _, Response};
+use watchpost_model::id::AgentId;
+use watchpost_model::limits;
+use watchpost_model::query::{Receipt, Role};
+use watchpost_model::wire::{self, Batch, PackError};
+
+use super::{BODY, Ingest};
+use crate::clock;
+use crate::identity::Identity;
+use crate::journal::NewFrame;
+use crate::serve::Refusal;
+
+/// Event numbers beyond this are not counts of anything.
+const MOST_EVENT: u64 = 1 << 62;
+
+pub(super) async fn batches(
+    State(ingest): State<Ingest>,
+    Extension(identity): Extension<Identity>,
+    request: Request,
+) -> Response {
+    match take(&ingest, &identity, request).await {
+        Ok(receipt) => Json(receipt).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn take(ingest: &Ingest, identity: &Identity, request: Request) -> Result<Receipt, Refusal> {
+    let agent = sender(identity)?;
+    let payload = body(request).await?;
+    let frame = check(ingest, agent, payload).await?;
+    let sequence = frame.sequence;
+    let accepted = ingest.append(frame).await.map_err(|refused| {
+        let text = format!("the batch was not stored: {}; it will be taken later", refused.0);
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text)
+    })?;
+    Ok(Receipt { sequence, repeated: accepted.repeated, now: clock::now() })
+}
+
+fn sender(identity: &Identity) -> Result<AgentId, Refusal> {
+    identity.agent.filter(|_| identity.role == Role::Agent).ok_or_else(|| {
+        Refusal::new(StatusCode::FORBIDDEN, "only an agent's certificate may send batches; enrol this host")
+    })
+}
+
+/// The whole body, within its bounds of size and time.
+async fn body(request: Request) -> Result<Bytes, Refusal> {
+    let told = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if told.is_some_and(|length: usize| length > limits::BATCH_BYTES) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY, Bytes::from_request(request, &())).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
+        Ok(Err(rejection)) => Err(Refusal::new(rejection.status(), rejection.body_text())),
+        Err(_) => {
+            Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the batch took too long to arrive; send it again"))
+        }
+    }
+}
+
+fn too_large() -> Refusal {
+    let text = format!("a batch may have {} bytes; send smaller batches", limits::BATCH_BYTES);
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+}
+
+/// Unpacks a batch on a thread that may block, and keeps what the journal needs to know.
+async fn check(ingest: &Ingest, agent: AgentId, payload: Bytes) -> Result<NewFrame, Refusal> {
+    let stopping =
+        || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the collector is stopping; try again later");
+    let permit = ingest.unpacking.clone().acquire_owned().await.map_err(|_| stopping())?;
+    let unpacked = tokio::task::spawn_blocking(move || {
+        let frame = wire::unpack(&payload).map(|batch| to_frame(agent, &batch, payload.to_vec()));
+        drop(permit);
+        frame
+    });
+    match unpacked.await {
+        Err(_) => {
+            Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "the batch broke the decoder; it is refused"))
+        }
+        Ok(Err(error)) => Err(refuse(&error)),
+        Ok(Ok(None)) => Err(Refusal::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "a batch counts its sequence and its first event from 1; this one does not",
+        )),
+        Ok(Ok(Some(frame))) => Ok(frame),
+    }
+}
+
+fn refuse(error: &PackError) -> Refusal {
+    let status = match error {
+        PackError::TooLarge { .. } | PackError::Bomb { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        PackError::Version { .. } | PackError::TooManyEvents { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    Refusal::new(status, error.to_string())
+}
+
+/// `None` where the batch's numbers can not be.
+fn to_frame(agent: AgentId, batch: &Batch, payload: Vec<u8>) -> Option<NewFrame> {
+    let known = u64::try_from(batch.events.len()).ok()?;
+    let events = u32::try_from(known.checked_add(batch.unknown_kinds)?).ok()?;
+    let sound = batch.sequence > 0 && (1..MOST_EVENT).contains(&batch.first_event);
+    sound.then(|| NewFrame {
+        agent,
+        epoch: batch.epoch,
+        sequence: batch.sequence,
+        first_event: batch.first_event,
+        events,
+        received: clock::now(),
+        payload,
+    })
+}
