@@ -108,13 +108,45 @@ impl Assets {
         hosts
     }
 
-    /// How many hosts are silent.
+    /// How many hosts are online: a change is worth telling.
     #[must_use]
-    pub fn silent(&self) -> usize {
-        self.entries.values().filter(|entry| entry.host.liveness == Liveness::Silent).count()
+    pub fn living(&self) -> usize {
+        self.entries.values().filter(|entry| entry.host.liveness == Liveness::Online).count()
     }
 
-    /// A batch is in the journal. True if the host was not online before.
+    /// How many hosts there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no host.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The register knows an agent: since when, under which name, and whether it was revoked.
+    /// What the host says of itself later goes before the name it gave on enrolment.
+    pub fn enrolled(&mut self, agent: AgentId, name: &str, issued: Timestamp, revoked: bool) {
+        let changed = match self.entries.get_mut(&agent) {
+            None => {
+                self.entries.insert(agent, Entry::new(agent, name, issued));
+                true
+            }
+            Some(entry) => {
+                let earlier = issued < entry.host.enrolled;
+                entry.host.enrolled = entry.host.enrolled.min(issued);
+                earlier
+            }
+        };
+        if changed {
+            mark(&mut self.changed, agent);
+        }
+        self.set_revoked(agent, revoked);
+    }
+
+    /// A batch is in the journal. True if that made the host come online.
     pub fn heard(&mut self, agent: AgentId, arrival: Arrival) -> bool {
         let entry = self.entry(agent, "", arrival.received);
         let events = u64::from(arrival.events);
@@ -132,7 +164,7 @@ impl Assets {
         if let Some(index) = arrival.events.checked_sub(1) {
             entry.last_event = Some(EventRef { frame: arrival.frame, index });
         }
-        let woke = entry.host.liveness != Liveness::Online;
+        let woke = !matches!(entry.host.liveness, Liveness::Online | Liveness::Revoked);
         if entry.host.liveness != Liveness::Revoked {
             entry.host.liveness = Liveness::Online;
         }
@@ -188,10 +220,13 @@ impl Assets {
         silent
     }
 
-    /// An agent's certificate was revoked.
-    pub fn revoke(&mut self, agent: AgentId) {
-        if let Some(entry) = self.entries.get_mut(&agent) {
-            entry.host.liveness = Liveness::Revoked;
+    fn set_revoked(&mut self, agent: AgentId, revoked: bool) {
+        let Some(entry) = self.entries.get_mut(&agent) else { return };
+        let was = entry.host.liveness == Liveness::Revoked;
+        if was != revoked {
+            // Certified anew: silent until its next batch.
+            let restored = if entry.host.last_heard.is_some() { Liveness::Silent } else { Liveness::Never };
+            entry.host.liveness = if revoked { Liveness::Revoked } else { restored };
             mark(&mut self.changed, agent);
         }
     }

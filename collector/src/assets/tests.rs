@@ -112,3 +112,22 @@ fn the_same_silence_has_the_same_alert() {
     assert_eq!(first.alert.events.len(), 1);
     assert_eq!((first.alert.rule.id.as_str(), first.alert.rule.name.as_str()), (SILENCE_RULE, "Host silent"));
 }
+
+#[test]
+fn the_register_says_who_was_enrolled_and_who_was_revoked() {
+    let mut assets = Assets::default();
+    assets.enrolled(agent(), "web-1", at(0), false);
+    let host = |assets: &Assets| assets.get(agent()).unwrap().host.clone();
+    assert_eq!((host(&assets).name.as_str(), host(&assets).liveness), ("web-1", Liveness::Never));
+    assert!(assets.fall_silent(LIMIT, at(0), at(100)).is_empty(), "never heard is not fallen silent");
+    assets.heard(agent(), arrival(1, 1, 1, 5));
+    assets.enrolled(agent(), "web-1", at(0), true);
+    assert_eq!(host(&assets).liveness, Liveness::Revoked);
+    assert!(assets.fall_silent(LIMIT, at(0), at(100)).is_empty(), "revoked is not fallen silent");
+    // A batch received just before the revocation does not bring it back.
+    assets.heard(agent(), arrival(2, 2, 1, 6));
+    assert_eq!(host(&assets).liveness, Liveness::Revoked);
+    assets.take_changed();
+    assets.enrolled(agent(), "web-1", at(0), true);
+    assert!(assets.take_changed().is_empty(), "nothing new, nothing written");
+}

@@ -99,6 +99,14 @@ impl Subscription {
 }
 
 #[cfg(test)]
+impl Subscription {
+    /// Names of the messages that wait.
+    pub(crate) fn try_names(&mut self) -> Vec<&'static str> {
+        std::iter::from_fn(|| self.receiver.try_recv().ok()).map(|message| message.name).collect()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -23,6 +23,7 @@ use super::{Error, record};
 use crate::alerts::{self, Board, Draft};
 use crate::assets::{self, Arrival, Assets, Entry};
 use crate::incidents::{self, Candidate};
+use crate::pki::Record;
 use crate::state::{State, Table, Writes};
 
 /// Names in each top list of the overview.
@@ -134,30 +135,31 @@ impl Book {
         since: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Live>, Error> {
-        self.adopt(now)?;
+        let grown = self.adopt()?;
         self.change(|inner, page| {
-            let before = inner.assets.silent();
+            let before = inner.assets.living();
             for entry in inner.assets.fall_silent(limit, since, now) {
                 page.fold(inner, assets::silence_alert(&entry, now), now)?;
             }
-            page.hosts_changed |= inner.assets.silent() != before;
+            page.hosts_changed |= grown || inner.assets.living() != before;
             Ok(())
         })
     }
 
-    /// Takes in hosts that were enrolled since.
-    fn adopt(&self, _now: Timestamp) -> Result<(), Error> {
-        let mut found = Vec::new();
-        record::walk(self.state.as_ref(), Table::Hosts, |_, entry: Entry| found.push(entry))?;
+    /// Takes in what the register of certificates knows: agents enrolled or revoked since.
+    fn adopt(&self) -> Result<bool, Error> {
+        let mut agents: Vec<(AgentId, Record)> = Vec::new();
+        record::walk(self.state.as_ref(), Table::Certificates, |_, found: Record| {
+            agents.extend(found.agent.map(|agent| (agent, found)));
+        })?;
+        // The latest certificate of an agent says whether it still counts.
+        agents.sort_by_key(|(agent, found)| (*agent, found.issued));
         let mut inner = self.lock();
-        for entry in found {
-            match inner.assets.get(entry.host.agent) {
-                None => inner.assets.load(entry),
-                Some(_) if entry.host.liveness == Liveness::Revoked => inner.assets.revoke(entry.host.agent),
-                Some(_) => {}
-            }
+        let before = inner.assets.len();
+        for (agent, found) in agents {
+            inner.assets.enrolled(agent, &found.host, found.issued, found.revoked.is_some());
         }
-        Ok(())
+        Ok(inner.assets.len() != before)
     }
 
     /// Forgets groups whose last repeat is older than `before`.

@@ -11,7 +11,7 @@ use watchpost_model::wire::{self, Batch};
 use watchpost_model::{Event, FieldId, Kind, Timestamp, Value, field as f};
 
 use crate::journal::{self, Journal, NewFrame};
-use crate::state::{Memory, Table};
+use crate::state::{self, Memory, Table, Writes};
 
 /// Fires on every failed login, and once more when `threshold` of them lie in its memory.
 #[derive(Default)]
@@ -69,10 +69,51 @@ impl Rules for Fake {
     }
 }
 
+/// A state in memory whose next commits fail as often as told.
+#[derive(Default)]
+pub(crate) struct Flaky {
+    memory: Memory,
+    failures: AtomicU64,
+}
+
+impl State for Flaky {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, state::Error> {
+        self.memory.get(table, key)
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: Option<&[u8]>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<state::Entry>, state::Error> {
+        self.memory.range(table, from, to, reverse, limit)
+    }
+
+    fn commit(&self, writes: Writes) -> Result<(), state::Error> {
+        let fails = |left: u64| left.checked_sub(1);
+        if self.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fails).is_ok() {
+            let reason = "disk full".to_owned();
+            return Err(state::Error::Store { doing: "committing", backend: "flaky", reason });
+        }
+        self.memory.commit(writes)
+    }
+
+    fn check(&self) -> Result<(), state::Error> {
+        self.memory.check()
+    }
+
+    fn backend(&self) -> &'static str {
+        "flaky"
+    }
+}
+
 /// A collector without its network: a real journal, a state in memory.
 pub(crate) struct Stage0 {
     pub(crate) journal: Journal,
-    pub(crate) state: Arc<Memory>,
+    pub(crate) state: Arc<Flaky>,
     pub(crate) hub: Hub,
     rules: Arc<Fake>,
     next_event: u64,
@@ -102,7 +143,7 @@ impl Stage0 {
         let (journal, _) = Journal::open(dir.path(), &journal::Settings::default()).unwrap();
         Self {
             journal,
-            state: Arc::new(Memory::default()),
+            state: Arc::new(Flaky::default()),
             hub: Hub::default(),
             rules: Arc::new(Fake::default()),
             next_event: 1,
@@ -209,7 +250,7 @@ fn a_crash_before_the_commit_repeats_nothing_and_replay_equals_the_first_run() {
     stage.detect(21);
     assert_eq!(stage.alerts(), first);
     // The same journal with an empty state: the same alerts under the same ids.
-    stage.state = Arc::new(Memory::default());
+    stage.state = Arc::new(Flaky::default());
     stage.detect(20);
     assert_eq!(stage.alerts(), first);
     assert_eq!(stage.incidents(), incidents);
@@ -246,6 +287,83 @@ fn a_batch_that_can_not_be_unpacked_and_an_engine_that_panics_cost_only_their_ev
     assert_eq!((detect.passed, detect.lost), (1, 6));
     assert_eq!(host.ledger.get(Stage::Journal).passed, 7);
     assert_eq!((host.events, host.ledger.get(Stage::Queue).lost), (7, 2));
+}
+
+#[test]
+fn a_commit_that_fails_loses_nothing_and_counts_nothing_twice() {
+    let mut stage = Stage0::new();
+    let mut reader = stage.hub.subscribe();
+    stage.append(twelve(0), 20);
+    let mut worker = stage.worker();
+    stage.state.failures.store(2, Ordering::Relaxed);
+    worker.turn(|| at(20));
+    worker.turn(|| at(20));
+    assert_eq!((worker.cursor(), stage.alerts().len()), (0, 0));
+    assert_eq!(worker.desk().overview(at(20)).open, [0; 5], "what was not kept is not shown");
+    assert_eq!(worker.desk().overview(at(20)).backlog, 12);
+    worker.turn(|| at(20));
+    let alerts = stage.alerts();
+    let counts: Vec<_> = alerts.iter().map(|alert| (alert.rule.id.as_str(), alert.count)).collect();
+    assert!(counts.contains(&("single", 12)) && counts.contains(&("many", 1)), "{counts:?}");
+    assert_eq!(worker.desk().book.host(agent()).unwrap().events, 12);
+    assert!(worker.desk().overview(at(20)).warnings.iter().any(|text| text.contains("tried again")));
+    assert_eq!(reader.try_names(), ["alert", "alert", "incident", "hosts"], "told once, after the commit");
+}
+
+#[test]
+fn sigma_rules_find_a_brute_force_over_several_batches_and_a_restart() {
+    const RULES: &str = "title: Failed login
+name: failed_login
+id: 6b1f6b1e-0000-4000-8000-000000000001
+level: low
+logsource:
+    product: linux
+    service: sshd
+detection:
+    selection:
+        event.outcome: failure
+    condition: selection
+---
+title: Password guessing
+id: 6b1f6b1e-0000-4000-8000-000000000002
+level: high
+correlation:
+    type: event_count
+    rules: [failed_login]
+    group-by: [source.ip]
+    timespan: 2m
+    condition:
+        gte: 8
+";
+    let mut stage = Stage0::new();
+    let shipped = vec![watchpost_rules::Source { name: "guess.yml".into(), text: RULES.into() }];
+    let rules = Arc::new(crate::ruleset::Ruleset::open(shipped, Vec::new()));
+    assert_eq!(rules.counts().rejected, 0, "{:?}", rules.rejected());
+    let detect = |stage: &Stage0| {
+        let (state, rules): (Arc<dyn State>, Arc<dyn Rules>) = (stage.state.clone(), rules.clone());
+        let desk = Desk::open(stage.journal.reader(), state, rules, stage.hub.clone(), at(0)).unwrap();
+        stage.run(&mut Worker::open(Arc::new(desk), Settings::default()).unwrap(), 60);
+    };
+    let login = |seconds| {
+        let mut event = failure(seconds);
+        event.record.set(f::EVENT_PROVIDER, "sshd");
+        event
+    };
+    stage.append((0..6).map(login).collect(), 6);
+    detect(&stage);
+    assert!(stage.alerts().is_empty());
+    stage.append((6..12).map(login).collect(), 12);
+    detect(&stage);
+    let alerts = stage.alerts();
+    assert_eq!(alerts.len(), 1, "{alerts:#?}");
+    assert_eq!(alerts[0].group, [("source.ip".to_owned(), "198.51.100.7".to_owned())]);
+    assert!(alerts[0].events.len() >= 8, "{:?}", alerts[0].events);
+    assert_eq!(
+        alerts[0].events[0],
+        EventRef { frame: 1, index: 0 },
+        "evidence reaches back over the restart"
+    );
+    assert_eq!(stage.incidents().len(), 1);
 }
 
 #[test]
