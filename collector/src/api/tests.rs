@@ -8,7 +8,7 @@ use watchpost_model::alert::{Alert, Triage};
 use watchpost_model::incident::Incident;
 use watchpost_model::query::{Evidence, IncidentStory, Page, Problem, Role};
 
-use crate::pipeline::tests::{Stage0, agent, at, failure};
+use crate::pipeline::tests::{Site, agent, at, failure};
 
 fn identity(role: Role) -> Identity {
     Identity { name: "zhang".into(), role, agent: None, fingerprint: [0; 32] }
@@ -40,8 +40,8 @@ async fn refused(router: &Router, path: &str) -> (StatusCode, String) {
 }
 
 /// Three failed logins in two batches, detected.
-fn scene() -> (Stage0, Arc<Desk>) {
-    let mut stage = Stage0::new();
+fn scene() -> (Site, Arc<Desk>) {
+    let mut stage = Site::new();
     stage.append(vec![failure(0), failure(1)], 2);
     stage.append(vec![failure(3)], 4);
     let desk = Arc::clone(stage.detect(5).desk());
@@ -73,7 +73,7 @@ async fn alerts_incidents_and_evidence_tell_one_story() {
 
 #[tokio::test]
 async fn lists_are_filtered_and_paged_newest_first() {
-    let mut stage = Stage0::new();
+    let mut stage = Site::new();
     // Each more than an hour after the one before: five alerts.
     for number in 0..5 {
         stage.append(vec![failure(number * 4_000)], number * 4_000);
