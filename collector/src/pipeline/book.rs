@@ -252,8 +252,9 @@ impl Book {
     }
 
     fn finish(&self, inner: &mut Inner, page: Page<'_>) -> Result<Vec<Live>, Error> {
-        let open = inner.board.by_agent();
-        inner.assets.count_alerts(&open);
+        if page.touches_alerts() {
+            inner.assets.count_alerts(&inner.board.by_agent());
+        }
         let (mut writes, mut live, hosts_changed) = page.close()?;
         for entry in inner.assets.take_changed() {
             record::put_host(&mut writes, &entry)?;

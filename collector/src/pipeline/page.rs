@@ -48,6 +48,11 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// Whether any alert was made or changed: most steps touch none.
+    pub(super) fn touches_alerts(&self) -> bool {
+        !self.alerts.is_empty()
+    }
+
     fn incident(&self, id: IncidentId) -> Result<Option<Incident>, Error> {
         match self.incidents.get(&id) {
             Some(incident) => Ok(Some(incident.clone())),
