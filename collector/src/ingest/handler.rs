@@ -2,11 +2,12 @@
 
 use axum::Extension;
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{FromRequest as _, Request, State};
+use axum::body::BodyDataStream;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_LENGTH;
 use axum::response::{IntoResponse as _, Response};
+use tokio_stream::StreamExt as _;
 use watchpost_model::id::AgentId;
 use watchpost_model::limits;
 use watchpost_model::query::{Receipt, Role};
@@ -17,6 +18,9 @@ use crate::clock;
 use crate::identity::Identity;
 use crate::journal::NewFrame;
 use crate::serve::Refusal;
+
+/// Bytes read of a body that is too large before its connection is given up.
+const MOST_READ: usize = 4 * limits::BATCH_BYTES;
 
 /// Event numbers beyond this are not counts of anything.
 const MOST_EVENT: u64 = 1 << 62;
@@ -51,19 +55,35 @@ fn sender(identity: &Identity) -> Result<AgentId, Refusal> {
 }
 
 /// The whole body, within its bounds of size and time.
-async fn body(request: Request) -> Result<Bytes, Refusal> {
+async fn body(request: Request) -> Result<Vec<u8>, Refusal> {
     let told = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if told.is_some_and(|length: usize| length > limits::BATCH_BYTES) {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(BODY, Bytes::from_request(request, &())).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(too_large()),
-        Ok(Err(rejection)) => Err(Refusal::new(rejection.status(), rejection.body_text())),
-        Err(_) => {
-            Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the batch took too long to arrive; send it again"))
+    let room = told.filter(|told| *told <= limits::BATCH_BYTES).unwrap_or_default();
+    let read = read(request.into_body().into_data_stream(), Vec::with_capacity(room));
+    let late =
+        |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the batch took too long to arrive; send it again");
+    tokio::time::timeout(BODY, read).await.map_err(late)?
+}
+
+/// Keeps what fits. What is too much is read on for a while and dropped: were the connection
+/// closed at once, its client would see a broken pipe, not the answer, and try for ever.
+async fn read(mut chunks: BodyDataStream, mut bytes: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+    let mut seen = 0_usize;
+    while let Some(chunk) = chunks.next().await {
+        let cut = |error| {
+            Refusal::new(StatusCode::BAD_REQUEST, format!("the batch was cut: {error}; send it again"))
+        };
+        let chunk = chunk.map_err(cut)?;
+        seen = seen.saturating_add(chunk.len());
+        if seen <= limits::BATCH_BYTES {
+            bytes.extend_from_slice(&chunk);
+        } else {
+            bytes = Vec::new();
+        }
+        if seen > MOST_READ {
+            break;
         }
     }
+    if seen > limits::BATCH_BYTES { Err(too_large()) } else { Ok(bytes) }
 }
 
 fn too_large() -> Refusal {
@@ -72,12 +92,13 @@ fn too_large() -> Refusal {
 }
 
 /// Unpacks a batch on a thread that may block, and keeps what the journal needs to know.
-async fn check(ingest: &Ingest, agent: AgentId, payload: Bytes) -> Result<NewFrame, Refusal> {
+async fn check(ingest: &Ingest, agent: AgentId, payload: Vec<u8>) -> Result<NewFrame, Refusal> {
     let stopping =
         || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the collector is stopping; try again later");
     let permit = ingest.unpacking.clone().acquire_owned().await.map_err(|_| stopping())?;
     let unpacked = tokio::task::spawn_blocking(move || {
-        let frame = wire::unpack(&payload).map(|batch| to_frame(agent, &batch, payload.to_vec()));
+        let batch = wire::unpack(&payload);
+        let frame = batch.map(|batch| to_frame(agent, &batch, payload));
         drop(permit);
         frame
     });

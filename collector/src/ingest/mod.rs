@@ -21,7 +21,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::post;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use watchpost_model::limits;
 
 use crate::journal::{Journal, NewFrame, Recovery};
 use crate::pki::{Authority, Register, Tokens};
@@ -130,10 +129,7 @@ pub struct Door {
 
 /// `POST /v1/batches` and `POST /v1/enroll`.
 pub fn router(ingest: Ingest, door: Door) -> Router {
-    let batches = Router::new()
-        .route("/v1/batches", post(handler::batches))
-        .layer(DefaultBodyLimit::max(limits::BATCH_BYTES))
-        .with_state(ingest);
+    let batches = Router::new().route("/v1/batches", post(handler::batches)).with_state(ingest);
     let enroll = Router::new()
         .route("/v1/enroll", post(enroll::enroll))
         .layer(DefaultBodyLimit::max(enroll::MOST_BYTES))

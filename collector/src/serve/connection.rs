@@ -14,9 +14,10 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
-use super::{HANDSHAKE, stopped};
+use super::{HANDSHAKE, Lobby, stopped};
 use crate::identity::Fingerprint;
 use crate::pki::{Tls, sha256};
 
@@ -32,6 +33,9 @@ const HEADER_BYTES: u32 = 16 * 1024;
 /// How often a silent HTTP/2 peer is asked whether it lives, and how long it may take.
 const PING: Duration = Duration::from_secs(30);
 
+/// How long a stranger's connection may last: enrolment is one short request.
+const VISIT: Duration = Duration::from_secs(30);
+
 /// What the handshake proved; rides with each request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
@@ -45,23 +49,19 @@ pub(super) async fn run(
     address: SocketAddr,
     tls: Tls,
     router: Router,
+    lobby: Lobby,
     mut stop: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
-    let handshake = TlsAcceptor::from(tls.config).accept(stream);
-    let stream = match tokio::time::timeout(HANDSHAKE, handshake).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
-            tracing::debug!(%address, %error, "handshake refused");
-            return;
-        }
-        Err(_) => {
-            tracing::debug!(%address, "handshake took too long");
-            return;
-        }
-    };
+    let Some(stream) = shake_hands(stream, address, tls).await else { return };
     let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let peer = Peer { address, fingerprint: shown.map(|certificate| sha256(certificate)) };
+    let known = peer.fingerprint.is_some_and(|shown| lobby.register.identity(&shown).is_some());
+    let seat = if known { None } else { lobby.strangers.try_acquire().ok() };
+    if !known && seat.is_none() {
+        tracing::warn!(%address, "too many connections without a known certificate; this one is closed");
+        return;
+    }
     let service = router.map_request(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         request.map(Body::new)
@@ -71,6 +71,7 @@ pub(super) async fn run(
         pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = tokio::time::sleep(VISIT), if !known => return,
         () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -79,6 +80,15 @@ pub(super) async fn run(
     if let Err(error) = ended {
         tracing::debug!(%address, %error, "connection broke off");
     }
+}
+
+async fn shake_hands(stream: TcpStream, address: SocketAddr, tls: Tls) -> Option<TlsStream<TcpStream>> {
+    match tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(tls.config).accept(stream)).await {
+        Ok(Ok(stream)) => return Some(stream),
+        Ok(Err(error)) => tracing::debug!(%address, %error, "handshake refused"),
+        Err(_) => tracing::debug!(%address, "handshake took too long"),
+    }
+    None
 }
 
 fn builder() -> Builder<TokioExecutor> {

@@ -28,6 +28,10 @@ pub use problem::{Refusal, problem};
 /// misconfiguration, and waits in the kernel's queue.
 const CONNECTIONS: usize = 2_048;
 
+/// Of these, connections whose bearer the register does not know: enrolling agents, and whoever
+/// would like to use up all the others.
+const STRANGERS: usize = 64;
+
 /// How long a handshake may take before its slot goes to someone else.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -46,6 +50,7 @@ pub async fn serve(
     register: Arc<Register>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let lobby = Lobby { register: Arc::clone(&register), strangers: Arc::new(Semaphore::new(STRANGERS)) };
     let router = guard(router, register);
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let mut open = JoinSet::new();
@@ -56,9 +61,9 @@ pub async fn serve(
             Some(_) = open.join_next() => continue,
         };
         let Some((stream, peer, slot)) = accepted else { continue };
-        let (tls, router, stop) = (tls.clone(), router.clone(), stop.clone());
+        let (tls, router, lobby, stop) = (tls.clone(), router.clone(), lobby.clone(), stop.clone());
         open.spawn(async move {
-            connection::run(stream, peer, tls, router, stop).await;
+            connection::run(stream, peer, tls, router, lobby, stop).await;
             drop(slot);
         });
     }
@@ -67,6 +72,13 @@ pub async fn serve(
     if tokio::time::timeout(GRACE, ended).await.is_err() {
         open.shutdown().await;
     }
+}
+
+/// Where strangers wait, apart from those who are known.
+#[derive(Clone)]
+struct Lobby {
+    register: Arc<Register>,
+    strangers: Arc<Semaphore>,
 }
 
 type Accepted = (tokio::net::TcpStream, std::net::SocketAddr, tokio::sync::OwnedSemaphorePermit);
