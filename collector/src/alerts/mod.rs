@@ -1,1 +1,24 @@
-//! Not built yet.
+//! Alerts: what a rule found, told as who, whom, how and with what result, with repeats grouped.
+//!
+//! `party` reads the story out of one event, `draft` makes the alert that a finding would raise,
+//! `group` decides whether it is a repeat, and `board` keeps the numbers that screens ask for
+//! every second. All of it is pure: time arrives as an argument, storage is someone else's.
+//!
+//! Promise: the same events in the same order give the same alerts with the same ids, so a
+//! detection that is repeated after a crash counts nothing twice.
+
+mod board;
+mod draft;
+mod group;
+mod party;
+mod triage;
+
+pub use board::{Board, Tops};
+pub(crate) use draft::id;
+pub use draft::{Draft, Key, Sighting};
+pub use group::{MOST_GAP, absorb, takes};
+pub use party::{Story, story};
+pub use triage::{RefusedTriage, change};
+
+#[cfg(test)]
+mod tests;
