@@ -7,8 +7,10 @@
 
 pub mod app;
 pub mod clean;
+pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod commands;
 pub mod exit;
 pub mod format;
 pub mod keymap;

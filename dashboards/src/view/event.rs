@@ -35,7 +35,7 @@ pub(super) fn write(json: &Value, look: Look, page: &mut Page) {
 
 /// The text at a dotted name, where there is one.
 #[must_use]
-pub(super) fn text_at(json: &Value, name: &str) -> Option<String> {
+pub fn text_at(json: &Value, name: &str) -> Option<String> {
     let mut at = json;
     for part in name.split('.') {
         at = at.get(part)?;
@@ -49,7 +49,7 @@ pub(super) fn text_at(json: &Value, name: &str) -> Option<String> {
 
 /// What an event says, in one line: its original text, else its telling fields.
 #[must_use]
-pub(super) fn summary(json: &Value, arrow: &str) -> String {
+pub fn summary(json: &Value, arrow: &str) -> String {
     let original = text_at(json, "message").or_else(|| text_at(json, "event.original"));
     original.unwrap_or_else(|| told(json, arrow))
 }

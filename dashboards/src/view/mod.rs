@@ -19,8 +19,9 @@ mod party;
 #[cfg(test)]
 mod tests;
 
+pub use event::{summary as event_summary, text_at};
 pub use frame::draw;
-pub use party::{party, party_or, summary};
+pub use party::{pair, party, party_or, summary};
 
 use crate::app::State;
 use crate::theme::Theme;

@@ -49,7 +49,7 @@ pub fn party_or(of: &Party, words: &Words) -> String {
 
 /// Attacker and target in short, for a table: address or name without port and program.
 #[must_use]
-pub(super) fn pair(alert: &Alert, words: &Words, theme: Theme) -> String {
+pub fn pair(alert: &Alert, words: &Words, theme: Theme) -> String {
     let target = short(&alert.target).unwrap_or_else(|| alert.host.clone());
     format!(
         "{} {} {target}",
