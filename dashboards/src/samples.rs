@@ -10,7 +10,12 @@ use watchpost_model::asset::{Host, Liveness};
 use watchpost_model::id::{AgentId, AlertId, EventRef, IncidentId};
 use watchpost_model::incident::Incident;
 use watchpost_model::ledger::{Ledger, Stage};
-use watchpost_model::query::{Evidence, EvidenceEvent, IncidentStory, Overview};
+use watchpost_model::query::{
+    AlertQuery, EventQuery, Evidence, EvidenceEvent, IncidentQuery, IncidentStory, Live, Overview, Page,
+    TriageChange,
+};
+
+use crate::client::{Error, Lives, Source};
 
 /// 2026-11-23 18:05:09 in Beijing.
 pub(crate) fn now() -> Timestamp {
@@ -242,5 +247,63 @@ pub(crate) fn overview() -> Overview {
             ("Odd user name".into(), String::new(), 1),
         ],
         warnings: vec!["the clock of web-01 is 12 s ahead".into()],
+    }
+}
+
+/// A collector that answers with the samples and remembers how alerts were handled.
+#[derive(Default)]
+pub(crate) struct Fake {
+    pub(crate) changes: std::sync::Mutex<Vec<TriageChange>>,
+    /// What each opened stream says, last first; a missing one is a refusal.
+    pub(crate) streams: std::sync::Mutex<Vec<Vec<Live>>>,
+}
+
+fn page<T>(rows: Vec<T>) -> Page<T> {
+    Page { rows, total: None, incomplete: String::new() }
+}
+
+fn unknown() -> Error {
+    Error::Refused { address: "fake:1".into(), status: 404, reason: "no such id".into() }
+}
+
+impl Source for Fake {
+    fn address(&self) -> String {
+        "fake:1".into()
+    }
+    fn overview(&self) -> Result<Overview, Error> {
+        Ok(overview())
+    }
+    fn alerts(&self, query: &AlertQuery) -> Result<Page<Alert>, Error> {
+        let wanted = |alert: &Alert| query.severity.is_none_or(|least| alert.severity >= least);
+        let mut rows: Vec<Alert> = alerts().into_iter().rev().filter(wanted).collect();
+        rows.retain(|alert| !query.open || alert.triage.is_open());
+        Ok(page(rows))
+    }
+    fn alert(&self, id: AlertId) -> Result<Alert, Error> {
+        alerts().into_iter().find(|alert| alert.id == id).ok_or_else(unknown)
+    }
+    fn evidence(&self, _: AlertId) -> Result<Evidence, Error> {
+        Ok(evidence())
+    }
+    fn triage(&self, id: AlertId, change: &TriageChange) -> Result<Alert, Error> {
+        self.changes.lock().unwrap().push(change.clone());
+        Ok(Alert { triage: change.triage, reason: change.reason.clone(), ..self.alert(id)? })
+    }
+    fn incidents(&self, _: &IncidentQuery) -> Result<Page<Incident>, Error> {
+        Ok(page(vec![incident()]))
+    }
+    fn story(&self, id: IncidentId) -> Result<IncidentStory, Error> {
+        if id == incident_id() { Ok(story()) } else { Err(unknown()) }
+    }
+    fn hosts(&self) -> Result<Vec<Host>, Error> {
+        Ok(hosts())
+    }
+    fn events(&self, _: &EventQuery) -> Result<Page<serde_json::Value>, Error> {
+        let rows = evidence().events.into_iter().map(|event| event.event).collect();
+        Ok(Page { rows, total: None, incomplete: "stopped after 3 s".into() })
+    }
+    fn stream(&self) -> Result<Lives, Error> {
+        let said = self.streams.lock().unwrap().pop().ok_or_else(unknown)?;
+        Ok(Box::new(said.into_iter().map(Ok)))
     }
 }

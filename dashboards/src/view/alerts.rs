@@ -69,8 +69,8 @@ fn columns(look: Look, wide: bool) -> [Column; 7] {
     [
         Column::fixed(words.col_severity, widest(&Severity::ALL.map(words.severity), 8)),
         Column::fixed(words.col_time, if wide { 19 } else { 11 }),
-        Column::share(words.col_rule, 1),
-        Column::share(words.col_parties, 1),
+        Column::share(words.col_rule, 2),
+        Column::share(words.col_parties, if wide { 2 } else { 3 }),
         Column::fixed(words.col_count, 5).right(),
         Column::fixed(words.col_outcome, widest(&outcomes, most)),
         Column::fixed(words.col_triage, widest(&triages, most)),

@@ -11,6 +11,9 @@ use crate::format;
 use crate::keymap;
 use crate::widgets::{cells, panel};
 
+/// Columns from which the tabs' names stand apart.
+const ROOMY: u16 = 100;
+
 /// Draws everything. Returns how far the top page can be scrolled.
 pub fn draw(state: &State, look: Look, area: Rect, buf: &mut Buffer) -> usize {
     if area.width < 40 || area.height < 10 {
@@ -50,14 +53,19 @@ fn draw_head(state: &State, look: Look, area: Rect, buf: &mut Buffer) {
     let (words, theme) = (look.words, look.theme);
     let mut x = area.x + panel::text(words.product, (area.x, area.y), area, buf, theme.heading(), theme) + 1;
     for (number, name) in words.tabs.iter().enumerate() {
-        let text = format!(" {} {name} ", number + 1);
+        let text = if area.width < ROOMY {
+            format!("{} {name} ", number + 1)
+        } else {
+            format!(" {} {name} ", number + 1)
+        };
         let style = if state.tab.index() == number { theme.selected() } else { theme.text() };
         x += panel::text(&text, (x, area.y), area, buf, style, theme);
     }
     draw_state(state, look, Rect { x, width: area.right().saturating_sub(x), ..area }, buf);
 }
 
-/// At the right end: frozen, connection, clock.
+/// At the right end: connection, frozen, clock; where there is no room for all, the clock goes
+/// first.
 fn draw_state(state: &State, look: Look, area: Rect, buf: &mut Buffer) {
     let (words, theme) = (look.words, look.theme);
     let (link, style) = match &state.link {
@@ -65,10 +73,11 @@ fn draw_state(state: &State, look: Look, area: Rect, buf: &mut Buffer) {
         Link::Online => (words.online.to_owned(), theme.good()),
         Link::Offline { since, .. } => ((words.offline)(state.now.since(*since).as_secs()), theme.bad()),
     };
-    let mut parts = vec![(format::clock(state.now), theme.text()), (link, style)];
+    let mut parts = vec![(link, style)];
     if state.frozen.is_some() {
         parts.push((words.frozen.to_owned(), theme.caution().patch(theme.selected())));
     }
+    parts.push((format::clock(state.now), theme.text()));
     let mut right = area.right();
     for (text, style) in parts {
         let width = u16::try_from(cells::width(&text)).unwrap_or(0);
