@@ -88,7 +88,7 @@ fn the_list_is_bounded_and_drops_the_oldest() {
     let oldest = samples::alerts()[0].id;
     for number in 0..MOST_ROWS {
         let mut alert = samples::alerts()[4].clone();
-        alert.id = AlertId::derive(samples::now(), &[&number.to_le_bytes()[..]]);
+        alert.id = AlertId::derive(samples::now(), &[number.to_string().as_bytes()]);
         say(&mut state, Message::Live(Live::Alert(Box::new(alert))));
     }
     assert_eq!(state.live.alerts.len(), MOST_ROWS);

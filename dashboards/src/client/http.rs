@@ -83,8 +83,10 @@ impl Client {
 
     fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
         let response = request.send();
-        let response = response
-            .map_err(|error| Error::Connect { address: self.address.clone(), reason: causes(&error) })?;
+        let response = response.map_err(|error| Error::Connect {
+            address: self.address.clone(),
+            reason: causes(&error.without_url()),
+        })?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);

@@ -306,7 +306,7 @@ fn clock(story: &IncidentStory, words: &Words, now: Timestamp) -> Section {
     let opened = story.incident.opened;
     let known = (words.span)(now.since(opened).as_secs());
     let facts =
-        vec![fact(words.opened, long(opened, words)), fact(words.handling, (words.known_for)(&known))];
+        vec![fact(words.opened, long(opened, words)), fact(words.report.clock, (words.known_for)(&known))];
     section(
         words.report.clock,
         vec![Block::Facts(facts), Block::Paragraph(words.report.clock_hint.to_owned())],
