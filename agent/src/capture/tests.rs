@@ -295,6 +295,14 @@ impl Drop for Wire {
     }
 }
 
+/// What the kernel counts as sent on an interface of this network namespace.
+fn packets_sent(interface: &str) -> u64 {
+    let table = std::fs::read_to_string("/proc/self/net/dev").unwrap();
+    let prefix = format!("{interface}:");
+    let row = table.lines().find_map(|line| line.trim().strip_prefix(&prefix)).unwrap();
+    row.split_whitespace().nth(9).unwrap().parse().unwrap()
+}
+
 #[test]
 fn a_scan_over_a_wire_is_seen_packet_by_packet() {
     if !may_capture() {
@@ -315,9 +323,7 @@ fn a_scan_over_a_wire_is_seen_packet_by_packet() {
             probe.send_to(b"probe", far).unwrap();
         }
     }
-    let sent =
-        std::fs::read_to_string(format!("/sys/class/net/{}/statistics/tx_packets", wire.near)).unwrap();
-    if sent.trim().parse::<u64>().unwrap() < 50 {
+    if packets_sent(&wire.near) < 50 {
         println!("SKIPPED: this host's own rules keep the probes off the wire");
         rig.end();
         return;
