@@ -83,31 +83,30 @@ impl Exchange {
         if pushed == Pushed::Jumped {
             *self.within(request) = Within::Unknown;
         }
-        loop {
-            match *self.within(request) {
-                Within::Body(left) => {
-                    let held = u64::try_from(stream.data().len()).unwrap_or(u64::MAX);
-                    let skip = held.min(left);
-                    stream.consume(usize::try_from(skip).unwrap_or(usize::MAX));
-                    let left = left.saturating_sub(skip);
-                    *self.within(request) = if left == 0 { Within::Head } else { Within::Body(left) };
-                    if left > 0 {
-                        return;
-                    }
-                }
-                Within::Unknown => {
-                    if is_request(stream.data()) || is_answer(stream.data()) {
-                        *self.within(request) = Within::Head;
-                    } else {
-                        stream.consume(usize::MAX);
-                        return;
-                    }
-                }
-                Within::Head => {
-                    if !self.head(request, stream, time, found) {
-                        return;
-                    }
-                }
+        while self.step(request, stream, time, found) {}
+        // Bytes without room can only be told apart within a body of known length.
+        if stream.take_overflow() > 0 {
+            *self.within(request) = Within::Unknown;
+            stream.consume(usize::MAX);
+        }
+    }
+
+    /// Reads on by one head or body; false where there is nothing more to read.
+    fn step(&mut self, request: bool, stream: &mut Stream, time: Timestamp, found: &mut Vec<Found>) -> bool {
+        match *self.within(request) {
+            Within::Head => self.head(request, stream, time, found),
+            Within::Body(left) => {
+                let rest = skip_body(stream, left);
+                *self.within(request) = rest;
+                rest == Within::Head
+            }
+            Within::Unknown if is_request(stream.data()) || is_answer(stream.data()) => {
+                *self.within(request) = Within::Head;
+                true
+            }
+            Within::Unknown => {
+                stream.consume(usize::MAX);
+                false
             }
         }
     }
@@ -187,6 +186,23 @@ impl Exchange {
     /// Requests that nobody answered so far.
     pub(super) fn flush(&mut self, found: &mut Vec<Found>) {
         found.extend(self.waiting.drain(..).map(Found::Http));
+    }
+}
+
+/// Reads a body over, and what found no room of it; tells where that leaves the reader.
+fn skip_body(stream: &mut Stream, left: u64) -> Within {
+    let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let held = wide(stream.data().len());
+    if left <= held {
+        stream.consume(usize::try_from(left).unwrap_or(usize::MAX));
+        return Within::Head;
+    }
+    stream.consume(usize::MAX);
+    let over = wide(stream.take_overflow());
+    match left.saturating_sub(held).checked_sub(over) {
+        Some(0) => Within::Head,
+        Some(left) => Within::Body(left),
+        None => Within::Unknown,
     }
 }
 

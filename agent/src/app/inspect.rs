@@ -62,6 +62,12 @@ impl Inspector {
         matches!(self.mode, Mode::Done)
     }
 
+    /// Memory in use for bytes that wait to be read.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.originator.held().saturating_add(self.responder.held())
+    }
+
     /// Looks into a packet; findings are appended.
     pub fn feed(
         &mut self,

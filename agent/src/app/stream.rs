@@ -1,7 +1,8 @@
 //! One direction of a TCP connection, put in order as far as inspection needs it.
 //!
-//! Holds at most [`MOST_BYTES`] in order and [`MOST_WAITING`] segments out of order. A gap that
-//! does not close is skipped: inspection then goes on at the next segment, marked as a new start.
+//! Holds at most [`MOST_BYTES`] in order and as many out of order, in [`MOST_WAITING`] segments.
+//! A gap that does not close is skipped: inspection then goes on at the next segment, marked as a
+//! new start. Bytes that find no room are counted, so that a reader who skips them stays in step.
 
 /// Bytes in order that a parser may leave unread. A ClientHello with post-quantum key shares
 /// measures 2 kB; 16 kB is one full TLS record.
@@ -10,12 +11,16 @@ pub(super) const MOST_BYTES: usize = 16 * 1_024;
 /// Segments ahead of their time that are kept. Reordering beyond that is a lossy capture.
 const MOST_WAITING: usize = 8;
 
+/// An empty buffer larger than this is given back.
+const KEPT_EMPTY: usize = 2 * 1_024;
+
 /// A direction's bytes.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     next: Option<u32>,
     data: Vec<u8>,
     waiting: Vec<(u32, Vec<u8>)>,
+    overflown: usize,
 }
 
 /// What a segment did to a stream.
@@ -63,13 +68,37 @@ impl Stream {
     /// Marks bytes as read.
     pub(super) fn consume(&mut self, count: usize) {
         self.data.drain(..count.min(self.data.len()));
+        if self.data.is_empty() && self.data.capacity() > KEPT_EMPTY {
+            self.data = Vec::new();
+        }
+    }
+
+    /// Bytes that followed the unread ones and found no room; asking forgets them.
+    pub(super) const fn take_overflow(&mut self) -> usize {
+        std::mem::replace(&mut self.overflown, 0)
+    }
+
+    /// Memory in use.
+    pub(super) fn held(&self) -> usize {
+        self.data.capacity().saturating_add(self.held_waiting())
+    }
+
+    fn held_waiting(&self) -> usize {
+        self.waiting.iter().map(|entry| entry.1.capacity()).fold(0, usize::saturating_add)
     }
 
     fn append(&mut self, fresh: &[u8]) {
         let length = u32::try_from(fresh.len()).unwrap_or(u32::MAX);
         self.next = self.next.map(|next| next.wrapping_add(length));
-        let room = MOST_BYTES.saturating_sub(self.data.len());
-        self.data.extend_from_slice(fresh.get(..room.min(fresh.len())).unwrap_or_default());
+        let room = MOST_BYTES.saturating_sub(self.data.len()).min(fresh.len());
+        let (kept, over) = fresh.split_at_checked(room).unwrap_or((fresh, &[]));
+        // Behind a gap that overflow has torn, nothing in order can follow.
+        if self.overflown == 0 {
+            self.data.extend_from_slice(kept);
+            self.overflown = over.len();
+        } else {
+            self.overflown = self.overflown.saturating_add(fresh.len());
+        }
     }
 
     /// Appends waiting segments whose turn has come.
@@ -86,15 +115,13 @@ impl Stream {
     }
 
     fn wait(&mut self, sequence: u32, payload: &[u8]) -> Pushed {
-        if self.waiting.len() < MOST_WAITING {
-            let kept = payload.get(..payload.len().min(MOST_BYTES)).unwrap_or_default();
-            self.waiting.push((sequence, kept.to_vec()));
+        let fits = self.held_waiting().saturating_add(payload.len()) <= MOST_BYTES;
+        if self.waiting.len() < MOST_WAITING && fits {
+            self.waiting.push((sequence, payload.to_vec()));
             return Pushed::Nothing;
         }
         // The gap will not close: go on with what we have.
-        self.data.clear();
-        self.waiting.clear();
-        self.next = Some(sequence);
+        *self = Self { next: Some(sequence), ..Self::default() };
         self.append(payload);
         Pushed::Jumped
     }

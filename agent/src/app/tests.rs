@@ -121,6 +121,23 @@ fn requests_on_one_connection_meet_their_answers() {
 }
 
 #[test]
+fn a_body_larger_than_the_stream_does_not_hide_the_next_answer() {
+    let body = vec![b'x'; 60_000];
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 60100\r\n\r\n";
+    let first = [&head[..], &body].concat();
+    let last = [&[b'x'; 100][..], b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"].concat();
+    let events = talk(&[
+        (true, b"GET /big HTTP/1.1\r\n\r\n"),
+        (false, &first),
+        (true, b"GET /next HTTP/1.1\r\n\r\n"),
+        (false, &last),
+    ]);
+    let status =
+        |event: &Event| event.record.get(field::HTTP_STATUS).and_then(watchpost_model::Value::as_uint);
+    assert_eq!(events.iter().map(status).collect::<Vec<_>>(), [Some(200), Some(403)]);
+}
+
+#[test]
 fn a_tunnel_through_a_proxy_is_looked_into() {
     let hello = client_hello("inner.example.org");
     let events = talk(&[

@@ -130,7 +130,7 @@ fn may_capture() -> bool {
     may
 }
 
-fn wait_for(outlet: &Outlet, wanted: impl Fn(&Event) -> bool) -> Option<Event> {
+fn wait_for(outlet: &Outlet, mut wanted: impl FnMut(&Event) -> bool) -> Option<Event> {
     let began = clock::monotonic();
     while began.elapsed() < Duration::from_secs(10) {
         if let Ok(Some(item)) = outlet.take(Duration::from_millis(100))
@@ -154,10 +154,14 @@ struct Rig {
 }
 
 fn rig(exclude: Vec<SocketAddr>) -> Rig {
+    rig_on("lo", exclude)
+}
+
+fn rig_on(interface: &str, exclude: Vec<SocketAddr>) -> Rig {
     let counters = Arc::new(Counters::default());
     let (inlet, outlet) = queue(10_000, Arc::clone(&counters));
     let stop = Stop::default();
-    let settings = Settings { interfaces: vec!["lo".into()], exclude, ..Settings::default() };
+    let settings = Settings { interfaces: vec![interface.into()], exclude, ..Settings::default() };
     let running = start(settings, inlet, Arc::clone(&counters), stop.clone()).unwrap();
     Rig { counters, outlet, stop, running }
 }
@@ -256,4 +260,87 @@ fn the_kernel_tells_what_it_dropped_on_a_full_socket() {
         sender.send_to(&[0; 512], sender.local_addr().unwrap()).unwrap();
     }
     assert!(meter.read().unwrap() > 100);
+}
+
+/// Two ends of a virtual wire, the far one in a network namespace of its own.
+struct Wire {
+    namespace: String,
+    near: String,
+}
+
+fn ip(arguments: &str) -> bool {
+    let run = std::process::Command::new("ip").args(arguments.split(' ')).output();
+    run.is_ok_and(|output| output.status.success())
+}
+
+impl Wire {
+    fn lay() -> Option<Self> {
+        let id = std::process::id();
+        let wire = Self { namespace: format!("wptest{id}"), near: format!("wpa{id}") };
+        let Self { namespace, near } = &wire;
+        let laid = ip(&format!("netns add {namespace}"))
+            && ip(&format!("link add {near} type veth peer name far netns {namespace}"))
+            && ip(&format!("addr add 192.0.2.1/30 dev {near}"))
+            && ip(&format!("link set {near} up"))
+            && ip(&format!("-n {namespace} addr add 192.0.2.2/30 dev far"))
+            && ip(&format!("-n {namespace} link set far up"));
+        laid.then_some(wire)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        ip(&format!("netns del {}", self.namespace));
+        ip(&format!("link del {}", self.near));
+    }
+}
+
+/// What the kernel counts as sent on an interface of this network namespace.
+fn packets_sent(interface: &str) -> u64 {
+    let table = std::fs::read_to_string("/proc/self/net/dev").unwrap();
+    let prefix = format!("{interface}:");
+    let row = table.lines().find_map(|line| line.trim().strip_prefix(&prefix)).unwrap();
+    row.split_whitespace().nth(9).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_scan_over_a_wire_is_seen_packet_by_packet() {
+    if !may_capture() {
+        return;
+    }
+    let Some(wire) = Wire::lay() else {
+        println!("SKIPPED: no network namespaces here");
+        return;
+    };
+    let rig = rig_on(&wire.near, Vec::new());
+    let began = clock::monotonic();
+    // Datagrams: a host's own rules may turn connections elsewhere.
+    let probe = std::net::UdpSocket::bind((Ipv4Addr::new(192, 0, 2, 1), 0)).unwrap();
+    for to in 2_000..2_050 {
+        // A refusal of an earlier probe may be reported here; the datagram goes out the next time.
+        let far = (Ipv4Addr::new(192, 0, 2, 2), to);
+        if probe.send_to(b"probe", far).is_err() {
+            probe.send_to(b"probe", far).unwrap();
+        }
+    }
+    if packets_sent(&wire.near) < 50 {
+        println!("SKIPPED: this host's own rules keep the probes off the wire");
+        rig.end();
+        return;
+    }
+    let mut seen = std::collections::HashSet::new();
+    wait_for(&rig.outlet, |event| {
+        let to = port(event, field::DESTINATION_PORT).filter(|to| (2_000..2_050).contains(to));
+        if let (Kind::Flow, Some(to)) = (event.kind, to) {
+            assert_eq!(event.text(field::FLOW_STATE), Some("S0"));
+            assert_eq!(event.text(field::NETWORK_DIRECTION), Some("outbound"));
+            assert_eq!(port(event, field::NETWORK_PACKETS), Some(1));
+            assert!(event.text(field::SOURCE_MAC).is_some());
+            assert!(seen.insert(to), "port {to} was told twice");
+        }
+        seen.len() == 50
+    })
+    .expect("some of the scan was not seen");
+    assert!(began.elapsed() < Duration::from_secs(2), "it took {:?}", began.elapsed());
+    rig.end();
 }

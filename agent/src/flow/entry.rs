@@ -151,6 +151,17 @@ impl Flow {
         }
     }
 
+    /// Memory that inspection uses.
+    pub(super) fn held(&self) -> usize {
+        self.inspector.as_ref().map_or(0, |inspector| inspector.held())
+    }
+
+    /// Looks no further, after telling what is known.
+    pub(super) fn look_away(&mut self, found: &mut Vec<Found>) {
+        self.flush(found);
+        self.inspector = None;
+    }
+
     /// What inspection holds back, waiting for an answer.
     pub(super) fn flush(&mut self, found: &mut Vec<Found>) {
         if let Some(inspector) = &mut self.inspector {

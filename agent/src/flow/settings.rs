@@ -6,8 +6,11 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Flows kept at once. More arriving end the ones that were idle longest.
-    /// One flow costs about 600 bytes.
+    /// One flow costs about 1 kB.
     pub most: usize,
+    /// Bytes that inspection may hold for all flows together. A flow that would need more is
+    /// counted but no longer looked into: stops many half-sent handshakes from filling memory.
+    pub inspected: usize,
     /// A flow's first record is written so long after its first packet, whatever became of it;
     /// `None` waits for its end.
     pub early: Option<Duration>,
@@ -30,6 +33,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             most: 65_536,
+            inspected: 32 * 1_024 * 1_024,
             early: Some(Duration::from_secs(1)),
             active: Duration::from_secs(60),
             idle_tcp: Duration::from_secs(300),

@@ -48,7 +48,10 @@ pub struct Table {
     ages: VecDeque<(Timestamp, Key)>,
     names: Names,
     found: Vec<Found>,
+    /// Bytes that inspection holds, over all flows.
+    held: usize,
     evicted: u64,
+    uninspected: u64,
 }
 
 impl Table {
@@ -63,7 +66,9 @@ impl Table {
             ages: VecDeque::new(),
             names: Names::default(),
             found: Vec::new(),
+            held: 0,
             evicted: 0,
+            uninspected: 0,
         }
     }
 
@@ -84,7 +89,14 @@ impl Table {
                 entry.insert(flow)
             }
         };
+        let before = flow.held();
         flow.add(sender, packet, now, &mut self.found);
+        self.held = self.held.saturating_sub(before).saturating_add(flow.held());
+        if self.held > self.settings.inspected {
+            self.held = self.held.saturating_sub(flow.held());
+            self.uninspected = self.uninspected.saturating_add(1);
+            flow.look_away(&mut self.found);
+        }
         let due = flow.next(&self.settings).0;
         if due < flow.due {
             flow.due = due;
@@ -149,8 +161,15 @@ impl Table {
         self.evicted
     }
 
+    /// Flows that inspection left alone because it held too much.
+    #[must_use]
+    pub const fn uninspected(&self) -> u64 {
+        self.uninspected
+    }
+
     fn close(&mut self, key: &Key, reason: Reason, now: Timestamp, out: &mut Vec<Event>) {
         if let Some(mut flow) = self.flows.remove(key) {
+            self.held = self.held.saturating_sub(flow.held());
             let reason = if flow.ended.is_some() { Reason::End } else { reason };
             tell(&mut flow, reason, now, &self.place, out, &mut self.found);
         }

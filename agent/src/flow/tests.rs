@@ -21,7 +21,7 @@ fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(1_000_000 + millis)
 }
 
-fn packet(from: (u8, u16), to: (u8, u16), protocol: u8, transport: Transport) -> Packet<'static> {
+fn packet<'a>(from: (u8, u16), to: (u8, u16), protocol: u8, transport: Transport) -> Packet<'a> {
     Packet {
         source: ip(from.0),
         destination: ip(to.0),
@@ -36,7 +36,7 @@ fn packet(from: (u8, u16), to: (u8, u16), protocol: u8, transport: Transport) ->
     }
 }
 
-fn tcp(from: (u8, u16), to: (u8, u16), flags: u8) -> Packet<'static> {
+fn tcp<'a>(from: (u8, u16), to: (u8, u16), flags: u8) -> Packet<'a> {
     let transport = Transport::Tcp { source: from.1, destination: to.1, flags: Flags(flags), sequence: 1 };
     packet(from, to, 6, transport)
 }
@@ -239,6 +239,20 @@ fn a_full_table_ends_the_idlest_flow_and_counts_it() {
     assert_eq!(bench.out.len(), 1);
     assert_eq!(number(&bench.out[0], field::SOURCE_PORT), 2_002);
     assert_eq!(bench.out[0].text(field::FLOW_REASON), Some("pressure"));
+}
+
+#[test]
+fn half_sent_handshakes_can_not_fill_memory() {
+    let most = 64 * 1_024;
+    let mut bench = Bench::new(Settings { inspected: most, ..Settings::offline() });
+    let half = [&[0x16, 3, 1, 0x3f, 0xff][..], &[1; 1_400]].concat();
+    for port in 2_000..4_000 {
+        let mut packet = tcp((CLIENT, port), (SERVER, 443), 0x18);
+        packet.payload = &half;
+        bench.feed(0, &packet);
+    }
+    assert_eq!(bench.table.len(), 2_000);
+    assert!(bench.table.uninspected() > 1_900);
 }
 
 #[test]
