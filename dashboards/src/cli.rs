@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::client::{Client, Layer, Profile, Source, config_home};
 use crate::clock;
 use crate::commands::{self, AlertArgs, Desk, HuntArgs, IncidentArgs, Output, ReportArgs};
+use crate::compose::{detect, local, up};
 use crate::exit::Exit;
 use crate::terminal::{self, Options};
 use crate::theme::Theme;
@@ -75,6 +76,47 @@ pub enum Command {
     Hunt(Listed<HuntArgs>),
     /// Write the report of an incident.
     Report(ReportArgs),
+    /// Run everything on this host: collector, agent and dashboard.
+    Up(up::Arguments),
+    /// Make harmless, labelled traces of attacks on this host and tell which alerts arrive.
+    Drill(DrillArgs),
+    /// Search a file (capture, log, JSON events) with the rules, without any server.
+    Detect(detect::Arguments),
+    /// Check rules, or explain why one fires or does not.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+}
+
+/// Arguments of a drill.
+#[derive(Clone, Debug, Args)]
+pub struct DrillArgs {
+    /// State folder of this host's agent, whose drill log is written to; that of `up` without it.
+    #[arg(long, value_name = "DIR")]
+    pub agent: Option<PathBuf>,
+    /// table or json (one object per line).
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Output,
+}
+
+/// What can be asked about rules.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Load rules and tell what is rejected, and why, and what can never fire.
+    Check {
+        /// Rule files or folders; the shipped rules without any.
+        paths: Vec<PathBuf>,
+    },
+    /// Tell why a rule fires on an event, or which part fails.
+    Explain {
+        /// A rule file, or the id of a shipped rule.
+        rule: String,
+        /// File with one JSON event, or one a line.
+        #[arg(long)]
+        event: PathBuf,
+        /// table (a tree for people) or json.
+        #[arg(long, value_enum, default_value = "table")]
+        format: Output,
+    },
 }
 
 /// Arguments of a list and how to print it.
@@ -118,19 +160,36 @@ impl Global {
             server_name: self.server_name.clone(),
         };
         let home = config_home(variable("XDG_CONFIG_HOME").as_deref(), variable("HOME").as_deref());
-        Client::new(&Profile::resolve(given, self.profile.as_deref(), home.as_deref())?)
+        let own = home.as_ref().is_some_and(|home| home.join("watchpost/console.toml").exists());
+        // Where nothing else is said, an `up` of this user on this host is meant.
+        let local = up::usual_data().map(|data| up::profile(&data)).filter(|path| path.exists());
+        let file = self.profile.clone().or(if own { None } else { local });
+        Client::new(&Profile::resolve(given, file.as_deref(), home.as_deref())?)
     }
 }
 
 /// Runs the command line; failures are told on standard error.
 #[must_use]
 pub fn run(cli: &Cli) -> Exit {
+    match &cli.command {
+        Some(Command::Up(arguments)) => {
+            let (lang, theme) = cli.global.looks();
+            return ended(up::run(arguments, lang, theme, cli.global.reports.clone()));
+        }
+        Some(Command::Detect(arguments)) => return local(|out| local::detect(arguments, out)),
+        Some(Command::Rules(command)) => return local(|out| local::rules(command, out)),
+        _ => {}
+    }
     let client = match cli.global.client() {
         Ok(client) => client,
         Err(error) => return told(&error, error.exit()),
     };
     match &cli.command {
         None if !cli.global.headless => dashboard(cli, client),
+        Some(Command::Drill(arguments)) => {
+            let lang = cli.global.looks().0;
+            local(|out| local::drill(arguments, &client, lang, out))
+        }
         command => match answer(cli, command.as_ref(), &client) {
             Ok(exit) => exit,
             Err(error) => told(&error, error.exit()),
@@ -154,7 +213,7 @@ fn answer(cli: &Cli, command: Option<&Command>, source: &dyn Source) -> Result<E
         Some(Command::Incidents(listed)) => listed.format,
         Some(Command::Hosts(listed)) => listed.format,
         Some(Command::Hunt(listed)) => listed.format,
-        Some(Command::Report(_)) | None => Output::Table,
+        _ => Output::Table,
     };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut err = std::io::stderr();
@@ -165,7 +224,7 @@ fn answer(cli: &Cli, command: Option<&Command>, source: &dyn Source) -> Result<E
         Some(Command::Hosts(_)) => commands::hosts(&mut desk),
         Some(Command::Hunt(listed)) => commands::hunt(&listed.of, &mut desk),
         Some(Command::Report(args)) => commands::report(args, clock::now(), &mut desk),
-        None => watch(&mut desk),
+        _ => watch(&mut desk),
     }?;
     out.flush()?;
     Ok(exit)
@@ -178,6 +237,22 @@ fn watch(desk: &mut Desk<'_>) -> Result<Exit, commands::Error> {
         true
     };
     commands::headless(desk, wait, || true, clock::now)
+}
+
+fn ended<E: std::error::Error>(outcome: Result<(), E>) -> Exit {
+    match outcome {
+        Ok(()) => Exit::Fine,
+        Err(error) => told(&error, Exit::Broken),
+    }
+}
+
+/// Runs a command that needs no collector, or brings its own errors.
+fn local(work: impl FnOnce(&mut dyn Write) -> Result<Exit, local::Error>) -> Exit {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let exit = work(&mut out).unwrap_or_else(|error| told(&error, error.exit()));
+    // A reader that has gone away (`| head`) is no failure.
+    let _ = out.flush();
+    exit
 }
 
 #[expect(clippy::print_stderr, reason = "failures of a command are told on standard error")]

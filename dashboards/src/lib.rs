@@ -11,6 +11,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod commands;
+pub mod compose;
 pub mod exit;
 pub mod format;
 pub mod keymap;

@@ -55,4 +55,7 @@ pub enum Error {
     /// Ingest.
     #[error(transparent)]
     Ingest(#[from] crate::ingest::Error),
+    /// Detection.
+    #[error(transparent)]
+    Detect(#[from] crate::pipeline::Error),
 }

@@ -1,8 +1,8 @@
 //! The wiring: what is opened, started and stopped, in order.
 //!
-//! Open: data directory and its lock, state, authority, journal, ingest. Start: the listener,
-//! the administration socket, the hourly upkeep. Stop: no new connections, open requests end,
-//! ingest ends, the journal's thread ends, the lock goes. Nothing else in the collector starts a
+//! Open: data directory and its lock, state, authority, journal, ingest. Start: detection, the
+//! listener, the administration socket, the hourly upkeep. Stop: no new connections, open requests
+//! end, ingest ends, the journal's thread ends, detection ends, the lock goes. Nothing else in the collector starts a
 //! thread or a task that outlives a request.
 
 mod error;
@@ -20,13 +20,18 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use watchpost_rules::Source;
 
+use crate::api;
 use crate::clock;
 use crate::commands::{Office, socket};
 use crate::config::Settings;
+use crate::hub::Hub;
 use crate::ingest::{self, Door, Ingest};
 use crate::journal::{Journal, Reader, Recovery};
+use crate::pipeline::{self, Pipeline};
 use crate::pki::{Authority, Register, Tls, Tokens};
+use crate::ruleset::Ruleset;
 use crate::serve;
 use crate::state::{self, State};
 
@@ -96,6 +101,7 @@ pub struct Handle {
     server: tokio::task::JoinHandle<()>,
     writer: JoinHandle<Journal>,
     runtime: Runtime,
+    pipeline: Pipeline,
     opened: Opened,
 }
 
@@ -127,9 +133,10 @@ pub fn start(settings: &Settings) -> Result<Handle, Error> {
     let (stop, stopping) = watch::channel(false);
     let office = Office::new(door.clone(), Arc::clone(&state), settings.data_dir.clone());
 
-    // Detection and the API join here: `pipeline::start(reader, state, …)`, and
-    // `.merge(api::router(…))` on this router.
-    let router = ingest::router(ingest.clone(), door.clone());
+    let rules = Arc::new(Ruleset::open(shipped(settings), settings.rules.paths.clone()));
+    let watch = pipeline::Settings::default();
+    let (pipeline, desk) = pipeline::start(watch, reader.clone(), Arc::clone(&state), rules, Hub::default())?;
+    let router = ingest::router(ingest.clone(), door.clone()).merge(api::router(desk));
 
     let entered = runtime.enter();
     let socket = socket::bind(&settings.data_dir)?;
@@ -155,8 +162,14 @@ pub fn start(settings: &Settings) -> Result<Handle, Error> {
         server,
         writer,
         runtime,
+        pipeline,
         opened,
     })
+}
+
+/// The rules that come with the collector, if they are wanted.
+fn shipped(settings: &Settings) -> Vec<Source> {
+    if settings.rules.shipped { watchpost_rules::shipped::shipped() } else { Vec::new() }
 }
 
 fn report(recovery: &Recovery) {
@@ -183,7 +196,7 @@ fn host_name() -> Option<String> {
 impl Handle {
     /// Stops: open requests end, everything acknowledged is durable, the data directory is free.
     pub fn stop(self) {
-        let Self { stop, server, writer, runtime, opened, state, office, ingest, .. } = self;
+        let Self { stop, server, writer, runtime, pipeline, opened, state, office, ingest, .. } = self;
         let _ = stop.send(true);
         let _ = runtime.block_on(server);
         // The tasks and this handle hold the last senders to the journal's thread.
@@ -192,6 +205,7 @@ impl Handle {
         if writer.join().is_err() {
             tracing::error!("the journal's thread broke off");
         }
+        pipeline.stop();
         drop((office, state, opened));
     }
 }

@@ -5,5 +5,6 @@
 
 pub mod detect;
 pub mod drill;
+pub mod local;
 pub mod rules;
 pub mod up;

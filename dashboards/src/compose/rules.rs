@@ -72,14 +72,17 @@ pub enum Error {
 /// When the rule or the events can not be read.
 pub fn explain(rule: &str, event: &Path, as_json: bool, out: &mut dyn Write) -> Result<bool, Error> {
     let file = PathBuf::from(rule);
-    let sources = if file.exists() { pack::read_paths(&[file]).0 } else { watchpost_rules::shipped() };
+    let sources =
+        if file.exists() { pack::read_paths(&[file]).0 } else { watchpost_rules::shipped::shipped() };
     let set = RuleSet::load(&sources);
     let known = set.rules().iter().find(|known| known.meta.id == rule || Path::new(rule).exists());
-    let id = known.map(|known| known.meta.id.clone()).ok_or_else(|| Error::NoRule { rule: rule.to_owned() })?;
+    let id =
+        known.map(|known| known.meta.id.clone()).ok_or_else(|| Error::NoRule { rule: rule.to_owned() })?;
     let mut fires = false;
     for json in read_events(event)? {
         let typed = Event::from_json(&json);
-        let subject = typed.as_ref().map_or(Subject::Foreign { json: &json, logsource: None }, Subject::Typed);
+        let subject =
+            typed.as_ref().map_or(Subject::Foreign { json: &json, logsource: None }, Subject::Typed);
         let Some(explanation) = explain::explain(&set, &id, &subject) else {
             return Err(Error::NoRule { rule: id });
         };

@@ -4,9 +4,7 @@
 //! printed, so that it can be read) and on SIGTERM, SIGHUP and SIGINT, which ask the loop to end.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -111,9 +109,12 @@ pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Sets `stop` when the process is asked to end.
-pub(super) fn stop_on_signals(stop: Arc<AtomicBool>) {
-    spawn("signals", move || {
+/// Calls `then` once when the process is asked to end (SIGTERM, SIGHUP, SIGINT).
+///
+/// # Errors
+/// The thread that listens can not be started.
+pub fn on_signals(then: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    let listen = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
@@ -127,8 +128,9 @@ pub(super) fn stop_on_signals(stop: Arc<AtomicBool>) {
                     _ = hangup.recv() => {}
                     _ = interrupt.recv() => {}
                 }
-                stop.store(true, Ordering::Relaxed);
+                then();
             }
         });
-    });
+    };
+    std::thread::Builder::new().name(format!("{THREAD}signals")).spawn(listen).map(drop)
 }

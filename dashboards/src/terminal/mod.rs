@@ -23,7 +23,7 @@ use crate::theme::Theme;
 use crate::view::{self, Look};
 use crate::words::Lang;
 
-pub use guard::Error;
+pub use guard::{Error, on_signals};
 pub use worker::write_report;
 
 /// Messages that may wait for the main thread: a second of a busy stream.
@@ -55,7 +55,11 @@ pub fn run_dashboard(options: Options) -> Result<(), Error> {
     let (say, hear) = bounded(QUEUE);
     let (ask, asked) = bounded(REQUESTS);
     let stop = Arc::new(AtomicBool::new(false));
-    guard::stop_on_signals(Arc::clone(&stop));
+    let asked_to_end = Arc::clone(&stop);
+    let heard = guard::on_signals(move || asked_to_end.store(true, Ordering::Relaxed));
+    if let Err(error) = heard {
+        tracing::error!(%error, "signals are not heard");
+    }
     keys::start(say.clone(), Arc::clone(&stop));
     start_listener(Arc::clone(&options.source), say.clone(), Arc::clone(&stop));
     worker::start(&options, asked, say);

@@ -53,6 +53,8 @@ static EN: Words = Words {
         Kind::ListedDomain => "listed domain",
     },
     arrived: |trace, title, millis| format!("  arrived  {trace}: {title} ({millis} ms)"),
-    missing: |trace| format!("  missing  {trace}: no alert in time; see on the hosts tab what the agent can not see"),
+    missing: |trace| {
+        format!("  missing  {trace}: no alert in time; see on the hosts tab what the agent can not see")
+    },
     closing: |arrived, all| format!("{arrived} of {all} drill alerts arrived"),
 };

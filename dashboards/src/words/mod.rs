@@ -4,6 +4,7 @@
 //! and reports hold no literal words; what differs in grammar is a function here, not a format
 //! string there. The Chinese terms follow the glossary that responders and regulations use.
 
+pub mod drill;
 mod en;
 mod zh_cn;
 

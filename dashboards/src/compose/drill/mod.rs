@@ -10,7 +10,7 @@ mod traces;
 pub use traces::{Kind, Trace, plan};
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use watchpost_model::alert::{Alert, Severity};
@@ -84,7 +84,7 @@ pub fn hold(traces: &[Trace], source: &dyn Source, patience: Duration) -> Result
 }
 
 fn wait(trace: &Trace, source: &dyn Source, patience: Duration) -> Result<Arrival, Error> {
-    let begun: Instant = clock::monotonic();
+    let begun = clock::monotonic();
     loop {
         let page = source.alerts(&AlertQuery { limit: Some(100), ..AlertQuery::default() })?;
         if let Some(alert) = page.rows.iter().find(|alert| trace.made(alert)) {

@@ -137,7 +137,8 @@ impl Trace {
     /// Tries ports from an address of its own; whoever listens sees a connection that ends at once.
     fn sweep(&self) -> io::Result<()> {
         for port in FIRST_PORT..FIRST_PORT + PORTS {
-            let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None)?;
+            let socket =
+                rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None)?;
             rustix::net::bind(&socket, &SocketAddrV4::new(self.address, 0))?;
             // Refused is what we want; accepted ends here too.
             let _ = rustix::net::connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
@@ -184,7 +185,11 @@ mod tests {
         let traces = plan(Timestamp::from_millis(1_795_428_309_123), Path::new("drill.log"));
         let labels: std::collections::BTreeSet<_> = traces.iter().map(|trace| &trace.label).collect();
         assert_eq!(labels.len(), 4);
-        assert!(traces.iter().all(|trace| trace.address.is_loopback() || trace.address.octets()[..3] == [198, 51, 100]));
+        assert!(
+            traces
+                .iter()
+                .all(|trace| trace.address.is_loopback() || trace.address.octets()[..3] == [198, 51, 100])
+        );
     }
 
     #[test]

@@ -1,0 +1,107 @@
+//! The commands that need no collector, or only look whether one heard: how each ends.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use crate::cli::{DrillArgs, RulesCommand};
+use crate::client::Source;
+use crate::clock;
+use crate::commands::Output;
+use crate::exit::Exit;
+use crate::words::{Lang, drill as words};
+
+use super::{detect, drill, rules, up};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The search.
+    #[error(transparent)]
+    Detect(#[from] detect::Error),
+    /// The explanation.
+    #[error(transparent)]
+    Rules(#[from] rules::Error),
+    /// The drill.
+    #[error(transparent)]
+    Drill(#[from] drill::Error),
+    /// The output.
+    #[error("cannot write the answer: {0}")]
+    Output(#[from] std::io::Error),
+    /// An answer could not be written as JSON.
+    #[error("cannot write the answer as json: {0}")]
+    Json(#[from] serde_json::Error),
+    /// No agent is known.
+    #[error("no agent of this host is known; name its state folder with --agent")]
+    NoAgent,
+}
+
+impl Error {
+    /// How the program ends with it.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Detect(detect::Error::Log(watchpost_agent::commands::logs::Error::Source { .. }))
+            | Self::Rules(rules::Error::NoRule { .. })
+            | Self::NoAgent => Exit::Usage,
+            _ => Exit::Broken,
+        }
+    }
+}
+
+/// `detect`: 0 nothing found, 1 something found.
+///
+/// # Errors
+/// The file, the rules or the output can not be used.
+#[expect(clippy::print_stderr, reason = "the summary is for people, the matches are for programs")]
+pub fn detect(arguments: &detect::Arguments, out: &mut dyn Write) -> Result<Exit, Error> {
+    let detect::Summary { events, unreadable, findings } = detect::run(arguments, out)?;
+    eprintln!("{events} events, {unreadable} unreadable, {findings} matches");
+    Ok(if findings > 0 { Exit::Findings } else { Exit::Fine })
+}
+
+/// `rules check` and `rules explain`: 1 when something is rejected, or when the rule does not fire.
+///
+/// # Errors
+/// A rule or event file can not be read.
+pub fn rules(command: &RulesCommand, out: &mut dyn Write) -> Result<Exit, Error> {
+    let good = match command {
+        RulesCommand::Check { paths } => rules::check(paths, out)?.clean,
+        RulesCommand::Explain { rule, event, format } => {
+            rules::explain(rule, event, *format == Output::Json, out)?
+        }
+    };
+    Ok(if good { Exit::Fine } else { Exit::Findings })
+}
+
+/// `drill`: 1 when an alert did not arrive.
+///
+/// # Errors
+/// A trace can not be made, or the collector does not answer.
+pub fn drill(
+    arguments: &DrillArgs,
+    source: &dyn Source,
+    lang: Lang,
+    out: &mut dyn Write,
+) -> Result<Exit, Error> {
+    let usual = || up::usual_data().map(|data| data.join("agent"));
+    let agent: PathBuf = arguments.agent.clone().or_else(usual).ok_or(Error::NoAgent)?;
+    let words = words::words(lang);
+    if arguments.format == Output::Table {
+        writeln!(out, "{}", words.opening)?;
+        out.flush()?;
+    }
+    let traces = drill::plan(clock::now(), &watchpost_agent::run::sensors::drill_log(&agent));
+    let arrivals = drill::hold(&traces, source, drill::PATIENCE)?;
+    match arguments.format {
+        Output::Table => drill::print(&arrivals, words, out)?,
+        Output::Json => {
+            for arrival in &arrivals {
+                serde_json::to_writer(&mut *out, arrival)?;
+                writeln!(out)?;
+            }
+        }
+    }
+    let all = arrivals.iter().all(drill::Arrival::arrived);
+    Ok(if all { Exit::Fine } else { Exit::Findings })
+}
