@@ -96,6 +96,7 @@ pub fn unpack(bytes: &[u8]) -> Result<Batch, PackError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may stop where it fails")]
 mod tests {
     use super::*;
     use crate::event::{Event, Kind};
