@@ -1,7 +1,7 @@
 //! What the first bytes of a conversation say: DNS, TLS, HTTP, SSH.
 //!
 //! Inspection is told by content, not by port (DNS over UDP excepted, which has no signature).
-//! It sees each direction through a bounded [`stream::Stream`], gives up early on what it does
+//! It sees each direction through a bounded `Stream`, gives up early on what it does
 //! not know, and holds a finding back only until the other side has answered.
 
 mod dns;

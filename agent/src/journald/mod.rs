@@ -4,7 +4,7 @@
 //! It runs as a child, prints records as JSON, and is started again after a pause that doubles when
 //! it dies. With each event goes the journal's cursor, so that a restart neither loses nor repeats
 //! a record. A cursor that the journal no longer knows (it has been vacuumed) is given up after
-//! [`MOST_REFUSALS`] tries, which is counted.
+//! `MOST_REFUSALS` tries, which is counted.
 
 mod record;
 

@@ -1,6 +1,6 @@
 //! Programs that begin to run.
 //!
-//! With enough rights the kernel tells every exec ([`connector`]), and `/proc` is read at once;
+//! With enough rights the kernel tells every exec (`connector`), and `/proc` is read at once;
 //! without, `/proc` is compared four times a second, which misses what lives shorter, and this is
 //! said in [`Running::blind`]. Events are offered: a process does not wait for us. What the agent
 //! starts itself is not reported.

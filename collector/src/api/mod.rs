@@ -1,7 +1,7 @@
 //! What the console asks and gets: alerts, incidents, hosts, events, the live stream.
 //!
 //! The paths are those of [`watchpost_model::query`] except enrolment and batches; `docs/api.md`
-//! shows each with an example. Every request carries an [`Identity`](crate::identity::Identity)
+//! shows each with an example. Every request carries an [`crate::identity::Identity`]
 //! from its client certificate: agents read nothing, viewers read, analysts and security
 //! administrators also handle alerts. Every refusal says what to do. Reads that may take long
 //! run beside the event loop, in bounded number and time.

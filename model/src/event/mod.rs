@@ -1,6 +1,6 @@
 //! An event: what happened on a host, at one moment, as a small record of known fields.
 //!
-//! Producers fill a typed form ([`forms`]: `Flow`, `Dns`, `Auth`…), so that they can not forget
+//! Producers fill a typed form (`Flow`, `Dns`, `Auth`…), so that they can not forget
 //! a field or misspell a name; every consumer (rules, journal, wire, screens) sees one
 //! [`Record`] keyed by the field table. Both are the same facts: a form turns into an event,
 //! and JSON is made from the record.
