@@ -5,6 +5,7 @@
 pub mod lan;
 pub mod patience;
 pub mod program;
+pub mod site;
 
 /// Says loudly, on stderr, that a test did not run, and why.
 pub fn skipped(test: &str, why: &str) {
