@@ -6,6 +6,7 @@ pub mod lan;
 pub mod patience;
 pub mod program;
 pub mod site;
+pub mod sshd;
 
 /// Says loudly, on stderr, that a test did not run, and why.
 pub fn skipped(test: &str, why: &str) {
