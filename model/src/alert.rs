@@ -216,6 +216,19 @@ pub struct Alert {
     pub drill: String,
 }
 
+/// Marker that a drill leaves in every name it makes up (users, domains, arguments).
+pub const DRILL_MARK: &str = "watchpost-drill";
+
+/// Whether a drill's packets come from this address: `127.66.0.0/16`, a part of the loopback
+/// network (RFC 1122 §3.2.1.3) that nothing else uses.
+#[must_use]
+pub const fn is_drill_address(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => matches!(ip.octets(), [127, 66, _, _]),
+        IpAddr::V6(_) => false,
+    }
+}
+
 /// Events that one alert keeps as evidence. The rest stays in the journal and is counted.
 pub const MOST_EVIDENCE: usize = 50;
 

@@ -4,11 +4,8 @@
 //! on the host itself it is the user and program that acted. What an event does not say stays
 //! empty: a guess would end up in a report.
 
-use watchpost_model::alert::{Outcome, Party};
+use watchpost_model::alert::{DRILL_MARK, Outcome, Party, is_drill_address};
 use watchpost_model::{Event, FieldId, Kind, Value, field as f};
-
-/// Marker that a drill leaves in names it makes up (users, domains, arguments).
-const DRILL_MARK: &str = "watchpost-drill";
 
 /// Longest drill label kept: stops a hostile name from filling every list.
 const MOST_LABEL: usize = 64;
@@ -150,7 +147,11 @@ fn drill(event: &Event) -> String {
     if let Some(label) = label.or_else(|| tagged(event.record.get(f::TAGS)?)) {
         return label.chars().take(MOST_LABEL).collect();
     }
-    DRILL_FIELDS.iter().find_map(|field| marked(event.text(*field)?)).unwrap_or_default()
+    if let Some(mark) = DRILL_FIELDS.iter().find_map(|field| marked(event.text(*field)?)) {
+        return mark;
+    }
+    let swept = ip(event, f::SOURCE_IP).is_some_and(is_drill_address);
+    if swept { DRILL_MARK.to_owned() } else { String::new() }
 }
 
 fn tagged(tags: &Value) -> Option<&str> {
@@ -239,6 +240,9 @@ mod tests {
         assert_eq!(drill(&tags), "drill");
         let marked = event(Kind::Process, &[(f::PROCESS_COMMAND_LINE, "nc watchpost-drill-7.example 1")]);
         assert_eq!(drill(&marked), "watchpost-drill-7");
+        let swept = event(Kind::Flow, &[(f::SOURCE_IP, "127.66.3.4")]);
+        assert_eq!(drill(&swept), "watchpost-drill");
+        assert_eq!(drill(&event(Kind::Flow, &[(f::SOURCE_IP, "127.0.0.1")])), "");
         assert_eq!(drill(&event(Kind::Process, &[(f::PROCESS_COMMAND_LINE, "drill press")])), "");
     }
 }

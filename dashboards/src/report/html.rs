@@ -23,6 +23,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 4mm; margin: 
 dt { font-family: var(--hei); } dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; margin: 0 0 4mm; font-size: 11pt; line-height: 1.4; }
 th, td { border: 1px solid #000; padding: 1mm 2mm; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+.short { white-space: nowrap; }
 th { font-family: var(--hei); font-weight: normal; } tr { break-inside: avoid; }
 pre { font: 9pt/1.35 "Sarasa Mono SC", "Noto Sans Mono CJK SC", monospace; border: 1px solid #999;
   padding: 2mm; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 0 3mm; }
@@ -80,10 +81,15 @@ fn write(block: &Block, out: &mut String) {
     }
 }
 
+/// Characters up to which a cell is not broken: `2026-11-23 18:05:09` has 19.
+const SHORT: usize = 19;
+
 fn row(cells: &[String], tag: &str, out: &mut String) {
     out.push_str("<tr>");
     for cell in cells {
-        out.push_str(&format!("<{tag}>{}</{tag}>", escape(cell)));
+        // A word or a time stays whole; only long values are broken to fit the page.
+        let short = if cell.chars().count() <= SHORT { " class=\"short\"" } else { "" };
+        out.push_str(&format!("<{tag}{short}>{}</{tag}>", escape(cell)));
     }
     out.push_str("</tr>\n");
 }

@@ -81,7 +81,8 @@ fn cells(alert: &Alert, look: Look, wide: bool) -> Vec<Cell> {
     let (words, theme) = (look.words, look.theme);
     let time = if wide { format::time(alert.last_seen) } else { format::short_time(alert.last_seen) };
     let name = words.lang.pick(&alert.rule.name, &alert.rule.name_zh);
-    let name = if alert.drill.is_empty() { name.to_owned() } else { format!("[{}] {name}", words.drill) };
+    let name =
+        if alert.drill.is_empty() { name.to_owned() } else { format!("[{}] {name}", words.drill_mark) };
     let done = if alert.triage.is_open() { theme.text() } else { theme.dim() };
     let result =
         if matches!(alert.outcome, Outcome::Success | Outcome::Compromised) { theme.bad() } else { done };

@@ -89,7 +89,7 @@ fn big(n: u64) -> String {
 fn sentence(s: &Sentence<'_>) -> String {
     let stages = if s.stages.is_empty() { String::new() } else { format!(" Attack stages: {}.", s.stages) };
     format!(
-        "From {} to {}, {} attacked host {}: {} alert(s) over {} event(s).{stages} Result: {}.",
+        "From {} to {}, {} attacked host {}: {} alert(s), {} rule hit(s).{stages} Result: {}.",
         s.first,
         s.last,
         s.attacker,
@@ -199,6 +199,7 @@ pub(super) const WORDS: Words = Words {
     grouped_by: "Grouped by",
     in_incident: "Incident",
     drill: "Drill",
+    drill_mark: "Drill",
     times: |n| if n == 1 { "once".to_owned() } else { format!("{n} times") },
     user: "user",
     process: "process",

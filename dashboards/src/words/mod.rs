@@ -282,6 +282,8 @@ words! {
     in_incident: Text,
     /// Label: drill.
     drill: Text,
+    /// The same in a list, as short as can be.
+    drill_mark: Text,
     /// So many times.
     times: fn(u64) -> String,
     /// Part of a party: user.

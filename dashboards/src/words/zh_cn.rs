@@ -104,7 +104,7 @@ fn sentence(s: &Sentence<'_>) -> String {
     let stages =
         if s.stages.is_empty() { String::new() } else { format!("涉及攻击阶段：{}；", s.stages) };
     format!(
-        "{}至{}，攻击源{}对主机{}实施网络攻击，共触发告警{}条、命中原始事件{}次；{stages}攻击结果：{}。",
+        "{}至{}，攻击源{}对主机{}实施网络攻击，共触发告警{}条、规则命中{}次；{stages}攻击结果：{}。",
         s.first,
         s.last,
         s.attacker,
@@ -214,6 +214,7 @@ pub(super) const WORDS: Words = Words {
     grouped_by: "归并依据",
     in_incident: "所属安全事件",
     drill: "应急演练",
+    drill_mark: "演练",
     times: |n| format!("{n}次"),
     user: "用户",
     process: "进程",

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use watchpost_model::Timestamp;
-use watchpost_model::alert::Alert;
+use watchpost_model::alert::{Alert, DRILL_MARK};
 
 /// Kinds of traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -66,10 +66,11 @@ pub fn plan(now: Timestamp, log: &Path) -> Vec<Trace> {
     let salt = now.as_millis().to_le_bytes();
     let [a, b, ..] = salt;
     let trace = |kind: Kind, address| {
-        let label = format!("watchpost-drill-{:x}-{}", now.as_millis(), kind.mark());
+        let label = format!("{DRILL_MARK}-{:x}-{}", now.as_millis(), kind.mark());
         Trace { kind, label, address, log: log.to_path_buf(), begun: now }
     };
-    // Documentation addresses (RFC 5737) in lines, loopback addresses on the wire.
+    // Documentation addresses (RFC 5737) in lines; on the wire the drills' part of the loopback
+    // network, see `is_drill_address`.
     let loopback = Ipv4Addr::new(127, 66, a, b.max(1));
     vec![
         trace(Kind::FailedLogins, Ipv4Addr::new(198, 51, 100, a.max(1))),
@@ -179,6 +180,7 @@ fn question(name: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use watchpost_model::alert::is_drill_address;
 
     #[test]
     fn a_drill_has_every_kind_of_trace_and_each_its_own_label() {
@@ -201,6 +203,7 @@ mod tests {
         let text = std::fs::read_to_string(&log).unwrap();
         assert_eq!(text.lines().count(), usize::from(LOGINS));
         assert!(text.lines().all(|line| line.contains("sshd[") && line.contains("watchpost-drill-")));
+        assert!(traces.iter().skip(1).all(|trace| is_drill_address(trace.address.into())));
     }
 
     #[test]
