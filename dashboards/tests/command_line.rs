@@ -1,0 +1,96 @@
+//! The command line as scripts lean on it: what goes to stdout, and how each command ends.
+#![expect(clippy::unwrap_used, reason = "a test fails by panic")]
+
+use std::process::{Command, Output};
+
+use serde_json::Value as Json;
+
+fn watchpost(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_watchpost"));
+    // No profile of whoever runs the tests.
+    command.env("HOME", "/nonexistent").env_remove("XDG_CONFIG_HOME").env_remove("XDG_STATE_HOME");
+    command.args(arguments).output().unwrap()
+}
+
+fn json_lines(output: &Output) -> Vec<Json> {
+    String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+const RULE: &str = "title: Odd query\nid: 11111111-2222-4333-8444-555555555555\nstatus: test\n\
+    logsource:\n  category: dns\ndetection:\n  name:\n    query|endswith: .bad.example\n  condition: name\nlevel: high\n";
+
+/// A folder with a rule, and events of which the second matches.
+fn case() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rule.yml"), RULE).unwrap();
+    let event = |name: &str| {
+        format!(
+            "{{\"@timestamp\":\"2026-01-01T00:00:00Z\",\"event\":{{\"dataset\":\"dns\"}},\
+             \"dns\":{{\"question\":{{\"name\":\"{name}\"}}}}}}\n"
+        )
+    };
+    let events = format!("{}{}not json\n", event("good.example"), event("x.bad.example"));
+    std::fs::write(folder.path().join("events.ndjson"), events).unwrap();
+    folder
+}
+
+#[test]
+fn detect_prints_one_object_a_match_and_ends_with_one() {
+    let folder = case();
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let output = watchpost(&["detect", "--rules", &path("rule.yml"), "--read", &path("events.ndjson")]);
+    assert_eq!(output.status.code(), Some(1));
+    let found = json_lines(&output);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["rule"]["id"], "11111111-2222-4333-8444-555555555555");
+    assert_eq!(found[0]["rule"]["level"], "high");
+    assert_eq!(found[0]["event"]["index"], 1);
+    assert!(found[0]["fields"].to_string().contains("x.bad.example"));
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains("3 events, 1 unreadable, 1 matches"), "{words}");
+}
+
+#[test]
+fn rules_check_tells_what_is_rejected_and_where() {
+    let folder = case();
+    std::fs::write(folder.path().join("broken.yml"), "title: [\n").unwrap();
+    let output = watchpost(&["rules", "check", &folder.path().to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: Json = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["loaded"], 1);
+    assert!(report["rejected"][0]["file"].as_str().unwrap().ends_with("broken.yml"));
+    assert!(!report["rejected"][0]["reason"].as_str().unwrap().is_empty());
+    let shipped = watchpost(&["rules", "check"]);
+    assert_eq!(shipped.status.code(), Some(0), "every shipped rule loads");
+}
+
+#[test]
+fn rules_explain_says_which_part_fails() {
+    let folder = case();
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let output = watchpost(&["rules", "explain", &path("rule.yml"), "--event", &path("events.ndjson")]);
+    // The last line is not JSON: said, with the file.
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("events.ndjson"));
+    std::fs::write(
+        folder.path().join("one.json"),
+        std::fs::read_to_string(path("events.ndjson")).unwrap().lines().next().unwrap(),
+    )
+    .unwrap();
+    let output = watchpost(&["rules", "explain", &path("rule.yml"), "--event", &path("one.json")]);
+    assert_eq!(output.status.code(), Some(1), "it does not fire");
+    let tree = String::from_utf8_lossy(&output.stdout);
+    assert!(tree.contains(".bad.example") && tree.contains("good.example"), "{tree}");
+}
+
+#[test]
+fn wrong_use_ends_with_two_and_a_broken_environment_with_three() {
+    assert_eq!(watchpost(&["detect"]).status.code(), Some(2));
+    assert_eq!(watchpost(&["no-such-command"]).status.code(), Some(2));
+    assert_eq!(watchpost(&["detect", "--read", "/nonexistent/file.ndjson"]).status.code(), Some(3));
+    assert_eq!(watchpost(&["detect", "--read", "/nonexistent/file.pcap"]).status.code(), Some(3));
+    let lost = watchpost(&["alerts", "--collector", "127.0.0.1:1", "--identity", "/nonexistent/me.pem"]);
+    assert_eq!(lost.status.code(), Some(3));
+    let words = String::from_utf8_lossy(&lost.stderr);
+    assert!(words.contains("/nonexistent/me.pem"), "{words}");
+}
