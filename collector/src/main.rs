@@ -1,4 +1,5 @@
-//! The collector's program. Exit codes: 0 done, 1 failed, 2 wrong usage.
+//! The collector's program. Exit codes: 0 done; 1 the answer is no (the configuration is not
+//! usable); 2 wrong use; 3 the input or the environment is broken.
 
 use std::process::ExitCode;
 
@@ -10,11 +11,13 @@ fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("WATCHPOST_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sled=warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match execute(Cli::parse(), &mut std::io::stdout()) {
+    let cli = Cli::parse();
+    let failed = cli.failed();
+    match execute(cli, &mut std::io::stdout()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("watchpost-collector: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(failed)
         }
     }
 }

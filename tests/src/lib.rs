@@ -7,6 +7,7 @@ pub mod patience;
 pub mod program;
 pub mod site;
 pub mod sshd;
+pub mod wire_client;
 
 /// Says loudly, on stderr, that a test did not run, and why.
 pub fn skipped(test: &str, why: &str) {

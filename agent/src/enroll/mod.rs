@@ -22,7 +22,7 @@ use crate::ship::{self, Credentials};
 use crate::spool::{read_small, replace_file};
 
 /// The file that says who this host is.
-const IDENTITY: &str = "identity.json";
+pub const IDENTITY: &str = "identity.json";
 
 /// What enrolling takes.
 #[derive(Clone, Debug)]

@@ -56,6 +56,9 @@ pub enum Error {
     /// There is no certificate.
     #[error("this host is not enrolled; run `watchpost-agent enroll` with a token of the collector")]
     NotEnrolled,
+    /// What enrolment left can not be read.
+    #[error("could not read {} in the state folder; enrol this host again", enroll::IDENTITY)]
+    Identity(#[source] io::Error),
     /// The spool can not be opened.
     #[error(transparent)]
     Spool(#[from] spool::Error),
@@ -120,7 +123,7 @@ pub fn start_with(settings: &Settings, sensors: impl FnOnce(Feed) -> Sensors) ->
     let unusable = |source| Error::StateDir { path: dir.clone(), source };
     enroll::make_folder(&dir).map_err(unusable)?;
     let lock = Lock::take(&dir).map_err(unusable)?.ok_or(Error::Locked { path: dir.clone() })?;
-    let identity = enroll::identity(&dir).map_err(unusable)?.ok_or(Error::NotEnrolled)?;
+    let identity = enroll::identity(&dir).map_err(Error::Identity)?.ok_or(Error::NotEnrolled)?;
     let shipping = shipping(settings, &identity);
     let transport = Https::new(&shipping)?;
     let (spool, recovery) = Spool::open(&dir.join("spool"), settings.spool, ship::random())?;

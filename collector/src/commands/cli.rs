@@ -126,6 +126,12 @@ impl From<UserRole> for Role {
 }
 
 impl Cli {
+    /// The exit code of a failure: 1 where failing is the answer to what was asked, 3 elsewhere.
+    #[must_use]
+    pub fn failed(&self) -> u8 {
+        if matches!(self.command, Command::Config(Config::Check)) { 1 } else { 3 }
+    }
+
     /// The settings in force: defaults, then the file, then the command line.
     ///
     /// # Errors

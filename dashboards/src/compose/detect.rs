@@ -92,6 +92,8 @@ pub struct Summary {
     pub unreadable: u64,
     /// Matches printed.
     pub findings: u64,
+    /// Rules that could not be used.
+    pub rejected: usize,
 }
 
 /// Rules from the paths given, or the shipped ones.
@@ -105,13 +107,15 @@ pub fn sources(paths: &[PathBuf]) -> (Vec<Source>, Vec<watchpost_rules::Rejected
 /// # Errors
 /// When the file, the rules or the output can not be used at all.
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Summary, Error> {
-    let (sources, _) = sources(&arguments.rules);
+    let (sources, unread) = sources(&arguments.rules);
     let set = RuleSet::load(&sources);
     if set.rules().is_empty() {
         let paths: Vec<_> = arguments.rules.iter().map(|path| path.display().to_string()).collect();
         return Err(Error::NoRules { paths: paths.join(" ") });
     }
-    let mut search = Search { detector: Detector::new(&set), out, summary: Summary::default() };
+    let rejected = unread.len() + set.rejected().len();
+    let summary = Summary { rejected, ..Summary::default() };
+    let mut search = Search { detector: Detector::new(&set), out, summary };
     match arguments.input.unwrap_or_else(|| Input::by_ending(&arguments.read)) {
         Input::Ndjson => read_json(arguments, &mut search)?,
         Input::Pcap => {

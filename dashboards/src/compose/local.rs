@@ -55,8 +55,11 @@ impl Error {
 /// The file, the rules or the output can not be used.
 #[expect(clippy::print_stderr, reason = "the summary is for people, the matches are for programs")]
 pub fn detect(arguments: &detect::Arguments, out: &mut dyn Write) -> Result<Exit, Error> {
-    let detect::Summary { events, unreadable, findings } = detect::run(arguments, out)?;
+    let detect::Summary { events, unreadable, findings, rejected } = detect::run(arguments, out)?;
     eprintln!("{events} events, {unreadable} unreadable, {findings} matches");
+    if rejected > 0 {
+        eprintln!("{rejected} rules rejected; run `watchpost rules check` on the same paths to see why");
+    }
     Ok(if findings > 0 { Exit::Findings } else { Exit::Fine })
 }
 

@@ -77,6 +77,12 @@ pub fn unpack(bytes: &[u8]) -> Result<Batch, PackError> {
         return Err(PackError::TooLarge { size: bytes.len(), limit: limits::BATCH_BYTES });
     }
     let cap = limits::BATCH_UNPACKED_BYTES;
+    // A frame that says how large it is need not be opened to be refused.
+    if let Ok(Some(told)) = zstd::zstd_safe::get_frame_content_size(bytes)
+        && told > u64::try_from(cap).unwrap_or(u64::MAX)
+    {
+        return Err(PackError::Bomb { limit: cap });
+    }
     let mut plain = Vec::new();
     let decoder = zstd::stream::read::Decoder::new(bytes).map_err(PackError::Zstd)?;
     let mut capped = decoder.take(u64::try_from(cap).unwrap_or(u64::MAX).saturating_add(1));
