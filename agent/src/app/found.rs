@@ -40,6 +40,16 @@ pub struct TlsExtra {
     pub next_protocol: String,
     /// Whether the client is the flow's responder: capture began in mid-flow.
     pub reversed: bool,
+    /// Whether it travelled over QUIC rather than TCP.
+    pub quic: bool,
+    /// JA3 of the client, hex.
+    pub ja3: String,
+    /// JA4 of the client.
+    pub ja4: String,
+    /// Subject of the server's certificate.
+    pub subject: String,
+    /// Issuer of the server's certificate.
+    pub issuer: String,
 }
 
 type End = (IpAddr, u16);
@@ -96,7 +106,18 @@ fn dns_event(dns: Dns, extra: DnsExtra) -> Event {
 fn tls_event(tls: Tls, extra: TlsExtra) -> Event {
     let mut event = Event::from(tls);
     let r = &mut event.record;
-    for (id, text) in [(field::TLS_CIPHER, extra.cipher), (field::TLS_NEXT_PROTOCOL, extra.next_protocol)] {
+    if extra.quic {
+        r.set(field::NETWORK_TRANSPORT, "udp");
+        r.set(field::NETWORK_PROTOCOL, "quic");
+    }
+    for (id, text) in [
+        (field::TLS_CIPHER, extra.cipher),
+        (field::TLS_NEXT_PROTOCOL, extra.next_protocol),
+        (field::TLS_JA3, extra.ja3),
+        (field::TLS_JA4, extra.ja4),
+        (field::TLS_SERVER_SUBJECT, extra.subject),
+        (field::TLS_SERVER_ISSUER, extra.issuer),
+    ] {
         if !text.is_empty() {
             r.set(id, text);
         }

@@ -3,6 +3,7 @@
 
 use watchpost_model::Timestamp;
 
+use super::fingerprint::Carrier;
 use super::stream::{Pushed, Stream};
 use super::{Found, dns, http, ssh, tls};
 use crate::decode::{Flags, Packet, Transport};
@@ -22,7 +23,7 @@ enum Mode {
     Datagrams,
     DnsStream(u32),
     Http(http::Exchange),
-    Tls(tls::Handshake),
+    Tls(Box<tls::Handshake>),
     Ssh(ssh::Handshake),
     Done,
 }
@@ -157,7 +158,7 @@ impl Inspector {
         };
         let data = own.data();
         let (mode, name) = if tls::is_handshake(data) {
-            (Mode::Tls(tls::Handshake::default()), "tls")
+            (Mode::Tls(Box::new(tls::Handshake::over(Carrier::Tcp))), "tls")
         } else if (http::is_request(data) && from_originator) || (http::is_answer(data) && !from_originator) {
             (Mode::Http(http::Exchange::default()), "http")
         } else if data.starts_with(b"SSH-") {

@@ -4,8 +4,11 @@
 //! It sees each direction through a bounded [`stream::Stream`], gives up early on what it does
 //! not know, and holds a finding back only until the other side has answered.
 
+mod certificate;
 mod dns;
+mod fingerprint;
 mod found;
+mod hello;
 mod http;
 mod inspect;
 mod names;

@@ -80,6 +80,66 @@ fn a_client_hello_cut_anywhere_gives_its_name() {
     }
 }
 
+/// Handshake messages as records of at most `size` bytes.
+fn records(messages: &[(u8, Vec<u8>)], size: usize) -> Vec<u8> {
+    let mut joined = Vec::new();
+    for (kind, body) in messages {
+        let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+        joined.extend_from_slice(&[&[*kind][..], &length[1..], body].concat());
+    }
+    let record = |part: &[u8]| {
+        let length = u16::try_from(part.len()).unwrap().to_be_bytes();
+        [&[0x16, 3, 3][..], &length, part].concat()
+    };
+    joined.chunks(size).flat_map(record).collect()
+}
+
+/// What a server of TLS 1.2 says: hello with ALPN `h2`, certificate, done.
+fn server_flight(size: usize) -> Vec<u8> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut wanted = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    wanted.distinguished_name = rcgen::DistinguishedName::new();
+    wanted.distinguished_name.push(rcgen::DnType::CountryName, "NL");
+    wanted.distinguished_name.push(rcgen::DnType::CommonName, "mail.test");
+    let certificate = wanted.self_signed(&key).unwrap().der().to_vec();
+    let length = |extra: usize| u32::try_from(certificate.len() + extra).unwrap().to_be_bytes();
+    let list = [&length(3)[1..], &length(0)[1..], &certificate].concat();
+    let alpn = [0, 9, 0, 16, 0, 5, 0, 3, 2, b'h', b'2'];
+    let hello = [&[3, 3][..], &[9; 32], &[0], &[0xc0, 0x2f], &[0], &alpn].concat();
+    records(&[(2, hello), (11, list), (14, Vec::new())], size)
+}
+
+#[test]
+fn a_server_of_tls_1_2_is_known_by_its_certificate_however_it_is_cut() {
+    for size in [7, 100, 16_000] {
+        let flight = server_flight(size);
+        let mut segments: Vec<(bool, &[u8])> = Vec::new();
+        let hello = client_hello("mail.test");
+        segments.push((true, &hello));
+        segments.extend(flight.chunks(50).map(|part| (false, part)));
+        let events = talk(&segments);
+        assert_eq!(events.len(), 1, "records of {size}");
+        let event = &events[0];
+        assert_eq!(event.text(field::TLS_SERVER_SUBJECT), Some("CN=mail.test, C=NL"));
+        assert_eq!(event.text(field::TLS_SERVER_ISSUER), Some("CN=mail.test, C=NL"));
+        assert_eq!(event.text(field::TLS_CIPHER), Some("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"));
+        assert_eq!(event.text(field::TLS_NEXT_PROTOCOL), Some("h2"));
+        assert_eq!(event.text(field::TLS_VERSION), Some("1.2"));
+        assert!(event.text(field::TLS_JA4).is_some_and(|ja4| ja4.starts_with("t13d0103h2_")));
+    }
+}
+
+#[test]
+fn a_hello_refused_with_an_alert_is_told_at_once() {
+    let hello = client_hello("mail.test");
+    let mut inspector = Inspector::suiting(6, 443, 40_000).unwrap();
+    let mut found = Vec::new();
+    inspector.feed(true, &segment(0x18, 1, &hello), Timestamp::EPOCH, &mut found);
+    inspector.feed(false, &segment(0x18, 1, &[0x15, 3, 3, 0, 2, 2, 40]), Timestamp::EPOCH, &mut found);
+    assert_eq!(found.len(), 1);
+    assert!(inspector.is_done());
+}
+
 #[test]
 fn a_hello_after_starttls_is_found() {
     let hello = client_hello("mx.example.org");
