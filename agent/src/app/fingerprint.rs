@@ -15,10 +15,35 @@ use super::hello::{Hello, is_draft, is_grease};
 const NOT_HASHED: [u16; 2] = [0, 16];
 
 /// What a hello travelled over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Carrier {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Carrier {
+    /// A TCP connection.
+    #[default]
     Tcp,
+    /// QUIC, over UDP.
     Quic,
+    /// Datagrams with TLS's own reliability.
+    Dtls,
+}
+
+impl Carrier {
+    /// The protocol's name on a record.
+    #[must_use]
+    pub const fn protocol(self) -> &'static str {
+        match self {
+            Self::Tcp => "tls",
+            Self::Quic => "quic",
+            Self::Dtls => "dtls",
+        }
+    }
+
+    const fn letter(self) -> char {
+        match self {
+            Self::Tcp => 't',
+            Self::Quic => 'q',
+            Self::Dtls => 'd',
+        }
+    }
 }
 
 /// JA3, 32 hex digits.
@@ -50,7 +75,7 @@ pub(super) fn ja4(hello: &Hello, carrier: Carrier) -> String {
     }
     format!(
         "{}{}{}{:02}{:02}{}_{}_{}",
-        if carrier == Carrier::Quic { 'q' } else { 't' },
+        carrier.letter(),
         version(hello.best_version()),
         if hello.has_server_name() { 'd' } else { 'i' },
         ciphers.len().min(99),
@@ -73,6 +98,9 @@ const fn version(number: u16) -> &'static str {
         0x0301 => "10",
         0x0300 => "s3",
         0x0002 => "s2",
+        0xfeff => "d1",
+        0xfefd => "d2",
+        0xfefc => "d3",
         number if is_draft(number) => "13",
         _ => "00",
     }

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use watchpost_model::event::{Dns, Http, Ssh, Tls};
 use watchpost_model::{Event, field};
 
+use super::fingerprint::Carrier;
+
 /// What was found, without the two ends, which the flow knows.
 #[derive(Clone, Debug)]
 pub enum Found {
@@ -40,8 +42,8 @@ pub struct TlsExtra {
     pub next_protocol: String,
     /// Whether the client is the flow's responder: capture began in mid-flow.
     pub reversed: bool,
-    /// Whether it travelled over QUIC rather than TCP.
-    pub quic: bool,
+    /// What it travelled over.
+    pub carrier: Carrier,
     /// JA3 of the client, hex.
     pub ja3: String,
     /// JA4 of the client.
@@ -106,9 +108,9 @@ fn dns_event(dns: Dns, extra: DnsExtra) -> Event {
 fn tls_event(tls: Tls, extra: TlsExtra) -> Event {
     let mut event = Event::from(tls);
     let r = &mut event.record;
-    if extra.quic {
+    if extra.carrier != Carrier::Tcp {
         r.set(field::NETWORK_TRANSPORT, "udp");
-        r.set(field::NETWORK_PROTOCOL, "quic");
+        r.set(field::NETWORK_PROTOCOL, extra.carrier.protocol());
     }
     for (id, text) in [
         (field::TLS_CIPHER, extra.cipher),

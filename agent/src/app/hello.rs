@@ -70,12 +70,21 @@ impl Hello {
     /// The highest version offered that is a version.
     pub(super) fn best_version(&self) -> u16 {
         let real = self.versions.iter().copied().filter(|version| !is_grease(*version));
-        real.max_by_key(|version| if is_draft(*version) { 0x0304 } else { *version }).unwrap_or(self.version)
+        real.max_by_key(|version| rank(*version)).unwrap_or(self.version)
     }
 
     /// Whether the client named a server at all.
     pub(super) fn has_server_name(&self) -> bool {
         self.extensions.contains(&SERVER_NAME)
+    }
+}
+
+/// Orders versions by age. DTLS counts down from 0xffff.
+const fn rank(version: u16) -> u16 {
+    match version {
+        version if is_draft(version) => 0x0304,
+        0xfe00..=0xfeff => u16::MAX.saturating_sub(version),
+        version => version,
     }
 }
 

@@ -154,6 +154,63 @@ fn a_hello_after_starttls_is_found() {
     assert_eq!(events.first().and_then(|event| event.text(field::TLS_SERVER_NAME)), Some("mx.example.org"));
 }
 
+/// Feeds datagrams between two ports that stand for nothing, and flushes.
+fn exchange(datagrams: &[(bool, Vec<u8>)]) -> Vec<Event> {
+    let mut inspector = Inspector::suiting(17, 443, 40_000).unwrap();
+    let mut found = Vec::new();
+    for (originator, payload) in datagrams {
+        let transport = Transport::Ports { source: 1, destination: 2 };
+        let packet = Packet { protocol: 17, transport, ..segment(0, 0, payload) };
+        inspector.feed(*originator, &packet, Timestamp::EPOCH, &mut found);
+    }
+    inspector.flush(&mut found);
+    let end = (IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+    found.into_iter().map(|found| found.into_event(end, end)).collect()
+}
+
+#[test]
+fn a_quic_hello_over_several_packets_in_any_order_is_read() {
+    let record = client_hello("Quic.example.org");
+    let hello = &record[5..];
+    let frame = |from: usize, to: usize| {
+        let (at, length) = (u16::try_from(from).unwrap(), u16::try_from(to - from).unwrap());
+        [&[6][..], &(at | 0x4000).to_be_bytes(), &(length | 0x4000).to_be_bytes(), &hello[from..to]].concat()
+    };
+    let packet = |version, number, frames: &[u8]| {
+        (true, super::quic::sealed(version, b"8 bytes!", number, &[frames, &[0; 900]].concat()))
+    };
+    for version in [1, 0x6b33_43cf, 0xff00_001d] {
+        let tail = [frame(60, hello.len()), vec![1]].concat();
+        let events = exchange(&[packet(version, 0, &tail), packet(version, 1, &frame(0, 60))]);
+        assert_eq!(events.len(), 1, "version {version:x}");
+        assert_eq!(events[0].text(field::TLS_SERVER_NAME), Some("quic.example.org"));
+        assert_eq!(events[0].text(field::NETWORK_TRANSPORT), Some("udp"));
+        assert!(events[0].text(field::TLS_JA4).is_some_and(|ja4| ja4.starts_with("q13d0103h2_")));
+    }
+}
+
+#[test]
+fn a_dtls_hello_in_fragments_is_read_behind_other_datagrams() {
+    let record = client_hello("call.example.org");
+    let mut body = record[9..].to_vec();
+    // Its own version, and the cookie that DTLS has.
+    body.splice(0..2, [0xfe, 0xfd]);
+    body.splice(35..35, [2, 7, 7]);
+    let three = |count: usize| u32::try_from(count).unwrap().to_be_bytes()[1..].to_vec();
+    let datagram = |at: usize, part: &[u8]| {
+        let head = [vec![1], three(body.len()), vec![0, 1], three(at), three(part.len())].concat();
+        let length = u16::try_from(head.len() + part.len()).unwrap().to_be_bytes();
+        let front = [0x16, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1];
+        (true, [&front[..], &length, &head, part].concat())
+    };
+    let (head, tail) = body.split_at(50);
+    let stun = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+    let events = exchange(&[(true, stun.clone()), (false, stun), datagram(50, tail), datagram(0, head)]);
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].text(field::TLS_SERVER_NAME), Some("call.example.org"));
+    assert_eq!(events[0].text(field::NETWORK_PROTOCOL), Some("dtls"));
+}
+
 #[test]
 fn requests_on_one_connection_meet_their_answers() {
     let events = talk(&[
@@ -303,6 +360,13 @@ proptest! {
         let owned: Vec<(bool, Vec<u8>)> = segments.into_iter().map(|(side, bytes, prefix)| (side, [prefixes[prefix], &bytes].concat())).collect();
         let borrowed: Vec<(bool, &[u8])> = owned.iter().map(|(side, bytes)| (*side, bytes.as_slice())).collect();
         talk(&borrowed);
+    }
+
+    #[test]
+    fn any_datagrams_are_survived(datagrams in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..80), 0..4_usize), 0..30)) {
+        let prefixes: [&[u8]; 4] = [b"", &[0xc3, 0, 0, 0, 1, 1, 7, 0, 0, 30], &[0x16, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 40, 1, 0, 0, 28], &[0x16, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 14, 2, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 2]];
+        let datagrams: Vec<_> = datagrams.into_iter().map(|(side, bytes, prefix)| (side, [prefixes[prefix], &bytes].concat())).collect();
+        exchange(&datagrams);
     }
 
     #[test]

@@ -26,6 +26,7 @@ const ALPN: u16 = 16;
 const VERSIONS: u16 = 43;
 
 const TLS_1_3: u16 = 0x0304;
+const DTLS_1_3: u16 = 0xfefc;
 
 /// Whether bytes begin with a handshake record.
 pub(super) fn is_handshake(data: &[u8]) -> bool {
@@ -48,7 +49,7 @@ pub(super) struct Handshake {
 impl Handshake {
     /// A handshake of which nothing is known yet.
     pub(super) fn over(carrier: Carrier) -> Self {
-        let extra = TlsExtra { quic: carrier == Carrier::Quic, ..TlsExtra::default() };
+        let extra = TlsExtra { carrier, ..TlsExtra::default() };
         Self { carrier, hello: None, extra, answered: false, settled: false, told: false, broken: false }
     }
 
@@ -76,7 +77,8 @@ impl Handshake {
         any
     }
 
-    fn message(&mut self, from_originator: bool, kind: u8, body: &[u8], time: Timestamp) {
+    /// Reads one whole handshake message.
+    pub(super) fn message(&mut self, from_originator: bool, kind: u8, body: &[u8], time: Timestamp) {
         match kind {
             CLIENT_HELLO if self.hello.is_none() => {
                 self.extra.reversed = !from_originator;
@@ -131,7 +133,7 @@ impl Handshake {
             rest = next;
         }
         self.extra.cipher = cipher_name(hello.cipher);
-        self.settled |= version == TLS_1_3 || is_draft(version);
+        self.settled |= matches!(version, TLS_1_3 | DTLS_1_3) || is_draft(version);
         // Without a client's hello the server's side alone was captured.
         if self.hello.is_none() {
             self.extra.reversed = from_originator;
@@ -149,6 +151,11 @@ impl Handshake {
         let tls = self.hello.take()?;
         self.told = true;
         Some(Found::Tls(tls, std::mem::take(&mut self.extra)))
+    }
+
+    /// Whether a client's hello was read.
+    pub(super) const fn has_hello(&self) -> bool {
+        self.hello.is_some()
     }
 
     /// Whether all has been said.
@@ -189,8 +196,10 @@ const fn version_name(version: u16) -> &'static str {
     match version {
         0x0301 => "1.0",
         0x0302 => "1.1",
-        0x0303 => "1.2",
-        TLS_1_3 => "1.3",
+        // DTLS 1.0 was made after TLS 1.1.
+        0xfeff => "1.0",
+        0x0303 | 0xfefd => "1.2",
+        TLS_1_3 | DTLS_1_3 => "1.3",
         version if is_draft(version) => "1.3",
         _ => "",
     }
