@@ -267,6 +267,46 @@ fn a_tunnel_through_a_proxy_is_looked_into() {
 }
 
 #[test]
+fn what_a_request_says_is_kept_and_its_secrets_are_not() {
+    let events = talk(&[
+        (
+            true,
+            b"POST /login?user=eve&password=hunter2 HTTP/1.1\r\nReferer: http://a.test/?token=abc\r\nContent-Length: 0\r\n\r\n",
+        ),
+        (false, b"HTTP/1.1 200 OK\r\nContent-Type: Text/HTML; charset=utf-8\r\nContent-Length: 5\r\n\r\nhello"),
+    ]);
+    assert_eq!(events.len(), 1);
+    let event = &events[0];
+    assert_eq!(event.text(field::URL_ORIGINAL), Some("/login?user=eve&password=***"));
+    assert_eq!(event.text(field::URL_QUERY), Some("user=eve&password=***"));
+    assert_eq!(event.text(field::HTTP_REFERRER), Some("http://a.test/?token=***"));
+    assert_eq!(event.text(field::HTTP_MIME), Some("text/html"));
+    assert_eq!(event.text(field::HTTP_VERSION), Some("1.1"));
+    let number = |id| event.record.get(id).and_then(watchpost_model::Value::as_uint);
+    assert_eq!((number(field::HTTP_REQUEST_BYTES), number(field::HTTP_RESPONSE_BYTES)), (Some(0), Some(5)));
+}
+
+/// A key exchange message with these lists.
+fn kexinit(lists: &[&str]) -> Vec<u8> {
+    let word = |count: usize| u32::try_from(count).unwrap().to_be_bytes();
+    let lists: Vec<u8> =
+        lists.iter().flat_map(|list| [&word(list.len())[..], list.as_bytes()].concat()).collect();
+    let body = [&[4, 20][..], &[7; 16], &lists, &[0; 5]].concat();
+    [&word(body.len())[..], &body].concat()
+}
+
+#[test]
+fn a_client_of_ssh_is_known_by_what_it_offers() {
+    let offer = kexinit(&["kex1,kex2", "host", "enc-c", "enc-s", "mac-c", "mac-s", "none", "zip", "", ""]);
+    let (first, second) = offer.split_at(30);
+    let events =
+        talk(&[(false, b"SSH-2.0-server\r\n"), (true, b"SSH-2.0-client\r\n"), (true, first), (true, second)]);
+    assert_eq!(events.len(), 1);
+    // MD5 of "kex1,kex2;enc-c;mac-c;none".
+    assert_eq!(events[0].text(field::SSH_HASSH), Some("a7ebfb90cf29a63a18d2e743a54cda2c"));
+}
+
+#[test]
 fn ssh_banners_of_both_sides_make_one_record() {
     let events = talk(&[
         (false, b"SSH-2.0-OpenSSH_9.9\r\n"),
