@@ -24,4 +24,5 @@ pub mod ship;
 pub mod spool;
 pub mod state;
 pub mod stop;
+pub mod sys;
 pub mod tail;
