@@ -16,6 +16,7 @@ pub mod decode;
 pub mod enroll;
 pub mod flow;
 pub mod journald;
+pub mod owner;
 pub mod parse;
 pub mod process;
 pub mod queue;

@@ -220,6 +220,27 @@ fn see_a_refusal(rig: Rig, rung: &str) {
 }
 
 #[test]
+fn a_flow_names_the_process_and_the_user_that_opened_it() {
+    if !may_capture() {
+        return;
+    }
+    let rig = rig(Vec::new());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let at = listener.local_addr().unwrap();
+    let client = TcpStream::connect(at).unwrap();
+    let flow = wait_for(&rig.outlet, |event| {
+        event.kind == Kind::Flow && port(event, field::DESTINATION_PORT) == Some(at.port().into())
+    })
+    .expect("no flow came");
+    drop((client, listener));
+    let program = std::env::current_exe().unwrap();
+    assert_eq!(port(&flow, field::PROCESS_PID), Some(std::process::id().into()));
+    assert_eq!(flow.text(field::PROCESS_EXECUTABLE), program.to_str());
+    assert_eq!(flow.text(field::USER_NAME), Some("root"));
+    rig.end();
+}
+
+#[test]
 fn excluded_ends_make_no_records() {
     if !may_capture() {
         return;

@@ -8,7 +8,8 @@ use watchpost_model::ledger::Stage;
 
 use super::{Error, Feed, PacketSource, Sensor, Settings};
 use crate::clock;
-use crate::flow::Place;
+use crate::flow::{Owners, Place};
+use crate::owner::Finder;
 
 /// Packets after which counters are published and the wish to stop is looked at.
 const ROUND: u32 = 256;
@@ -26,9 +27,20 @@ pub(super) fn spawn<S: PacketSource<Error = io::Error> + Send + 'static>(
     settings: &Settings,
     feed: &Feed,
 ) -> Result<JoinHandle<()>, Error> {
-    let sensor = Sensor::new(settings.flow, place.clone(), settings.exclude.clone());
+    let sensor = Sensor::new(settings.flow, place.clone(), settings.exclude.clone()).with_owners(finder());
     let worker = Worker { source, sensor, feed: feed.clone(), known: Counted::default() };
     feed.spawn(format!("capture {}", place.name()), move || worker.run())
+}
+
+/// Who tells which process a flow belongs to.
+fn finder() -> Option<Box<dyn Owners>> {
+    match Finder::open() {
+        Ok(finder) => Some(Box::new(finder)),
+        Err(error) => {
+            tracing::warn!(%error, "flows are not tied to processes: the kernel does not tell of sockets");
+            None
+        }
+    }
 }
 
 /// What has been published so far.
