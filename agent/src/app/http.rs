@@ -9,7 +9,9 @@ use watchpost_model::Timestamp;
 use watchpost_model::event::Http;
 
 use super::Found;
+use super::found::HttpExtra;
 use super::stream::{Pushed, Stream};
+use crate::parse::mask;
 
 /// Bytes of a head that are looked at. Servers refuse longer ones.
 const MOST_HEAD: usize = 8 * 1_024;
@@ -66,7 +68,7 @@ enum Within {
 pub(super) struct Exchange {
     asking: Within,
     answering: Within,
-    waiting: VecDeque<Http>,
+    waiting: VecDeque<(Http, HttpExtra)>,
     tunnel: bool,
 }
 
@@ -143,16 +145,27 @@ impl Exchange {
             return Within::Unknown;
         }
         let target = words.next().unwrap_or_default();
-        self.waiting.push_back(Http {
+        let http = Http {
             time,
             method: cut(method),
             host: host_of(header(head, "host").unwrap_or_default()),
-            target: cut(target),
+            target: masked(target),
             user_agent: cut(header(head, "user-agent").unwrap_or_default()),
             ..Http::default()
-        });
+        };
+        let extra = HttpExtra {
+            version: words
+                .next()
+                .and_then(|word| word.trim().strip_prefix("HTTP/"))
+                .map(cut)
+                .unwrap_or_default(),
+            referrer: masked(header(head, "referer").unwrap_or_default()),
+            request_bytes: length_of(head),
+            ..HttpExtra::default()
+        };
+        self.waiting.push_back((http, extra));
         if self.waiting.len() > MOST_WAITING {
-            found.extend(self.waiting.pop_front().map(Found::Http));
+            found.extend(self.waiting.pop_front().map(told));
         }
         body_of(head, Within::Head)
     }
@@ -165,10 +178,12 @@ impl Exchange {
         if status.is_some_and(|status| (100..200).contains(&status) && status != 101) {
             return Within::Head;
         }
-        let method = self.waiting.front().map(|http| http.method.clone()).unwrap_or_default();
-        if let Some(mut http) = self.waiting.pop_front() {
+        let method = self.waiting.front().map(|waiting| waiting.0.method.clone()).unwrap_or_default();
+        if let Some((mut http, mut extra)) = self.waiting.pop_front() {
             http.status = status;
-            found.push(Found::Http(http));
+            extra.response_bytes = length_of(head);
+            extra.mime = mime_of(header(head, "content-type").unwrap_or_default());
+            found.push(told((http, extra)));
         }
         let accepted = status.is_some_and(|status| (200..300).contains(&status));
         self.tunnel = status == Some(101) || (method == "CONNECT" && accepted);
@@ -185,7 +200,7 @@ impl Exchange {
 
     /// Requests that nobody answered so far.
     pub(super) fn flush(&mut self, found: &mut Vec<Found>) {
-        found.extend(self.waiting.drain(..).map(Found::Http));
+        found.extend(self.waiting.drain(..).map(told));
     }
 }
 
@@ -235,6 +250,25 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
         let (key, value) = line.split_once(':')?;
         key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
     })
+}
+
+fn told((http, extra): (Http, HttpExtra)) -> Found {
+    Found::Http(http, extra)
+}
+
+/// What people put into addresses though they should not is taken out before it leaves the host.
+fn masked(text: &str) -> String {
+    mask(&cut(text)).into_owned()
+}
+
+/// The length of a body that its head tells.
+fn length_of(head: &str) -> Option<u64> {
+    header(head, "content-length")?.parse().ok()
+}
+
+/// A content type without its parameters.
+fn mime_of(value: &str) -> String {
+    cut(value.split(';').next().unwrap_or_default().trim()).to_ascii_lowercase()
 }
 
 fn is_token(text: &str) -> bool {

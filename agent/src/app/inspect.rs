@@ -3,13 +3,18 @@
 
 use watchpost_model::Timestamp;
 
+use super::fingerprint::Carrier;
 use super::stream::{Pushed, Stream};
-use super::{Found, dns, http, ssh, tls};
+use super::{Found, dns, dtls, http, quic, ssh, tls};
 use crate::decode::{Flags, Packet, Transport};
 
 /// Segments with payload after which a connection that nobody recognised is left alone. Enough
 /// for the plain-text talk before STARTTLS.
 const MOST_UNKNOWN: u32 = 48;
+
+/// Datagrams after which a flow over UDP that nobody recognised is left alone.
+/// Calls exchange a handful of STUN messages before DTLS.
+const MOST_DATAGRAMS: u32 = 24;
 
 /// DNS messages read from one connection over TCP.
 const MOST_DNS: u32 = 256;
@@ -19,10 +24,14 @@ const MOST_DNS: u32 = 256;
 enum Mode {
     /// Not known yet; counts segments looked at.
     Unknown(u32),
-    Datagrams,
+    Dns,
+    /// Datagrams not known yet; counts those looked at.
+    Datagrams(u32),
+    Quic(Box<quic::Connection>),
+    Dtls(Box<dtls::Connection>),
     DnsStream(u32),
     Http(http::Exchange),
-    Tls(tls::Handshake),
+    Tls(Box<tls::Handshake>),
     Ssh(ssh::Handshake),
     Done,
 }
@@ -44,7 +53,8 @@ impl Inspector {
         let mode = match protocol {
             6 if responder_port == 53 => Mode::DnsStream(0),
             6 => Mode::Unknown(0),
-            17 if dns => Mode::Datagrams,
+            17 if dns => Mode::Dns,
+            17 => Mode::Datagrams(0),
             _ => return None,
         };
         Some(Self { mode, protocol: None, originator: Stream::default(), responder: Stream::default() })
@@ -65,7 +75,12 @@ impl Inspector {
     /// Memory in use for bytes that wait to be read.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.originator.held().saturating_add(self.responder.held())
+        let own = match &self.mode {
+            Mode::Quic(connection) => connection.held(),
+            Mode::Dtls(connection) => connection.held(),
+            _ => 0,
+        };
+        self.originator.held().saturating_add(self.responder.held()).saturating_add(own)
     }
 
     /// Looks into a packet; findings are appended.
@@ -81,10 +96,49 @@ impl Inspector {
                 self.segment(from_originator, flags, sequence, packet.payload, now, found);
             }
             Transport::Ports { .. } if !packet.payload.is_empty() => {
-                if let Some(Found::Dns(message, mut extra)) = dns::parse(packet.payload, now, "udp") {
+                self.datagram(from_originator, packet.payload, now, found);
+            }
+            _ => {}
+        }
+    }
+
+    fn datagram(&mut self, from_originator: bool, payload: &[u8], now: Timestamp, found: &mut Vec<Found>) {
+        if let Mode::Datagrams(looked) = self.mode {
+            let looked = looked.saturating_add(1);
+            self.mode = if from_originator && quic::is_initial(payload) {
+                Mode::Quic(Box::default())
+            } else if dtls::is_hello(payload) {
+                self.protocol = Some("dtls");
+                Mode::Dtls(Box::default())
+            } else if looked < MOST_DATAGRAMS {
+                Mode::Datagrams(looked)
+            } else {
+                Mode::Done
+            };
+        }
+        match &mut self.mode {
+            Mode::Dns => {
+                if let Some(Found::Dns(message, mut extra)) = dns::parse(payload, now, "udp") {
                     extra.reversed = message.answer == from_originator;
                     self.protocol = Some("dns");
                     found.push(Found::Dns(message, extra));
+                }
+            }
+            Mode::Quic(connection) => {
+                connection.read(from_originator, payload, now);
+                if connection.is_recognised() {
+                    self.protocol = Some("quic");
+                }
+                found.extend(connection.take(connection.is_done()));
+                if connection.is_done() {
+                    self.mode = Mode::Done;
+                }
+            }
+            Mode::Dtls(connection) => {
+                connection.read(from_originator, payload, now);
+                found.extend(connection.take(connection.is_done()));
+                if connection.is_done() {
+                    self.mode = Mode::Done;
                 }
             }
             _ => {}
@@ -144,7 +198,7 @@ impl Inspector {
                 }
             }
             Mode::DnsStream(_) => self.dns_stream(from_originator, now, found),
-            Mode::Unknown(_) | Mode::Datagrams | Mode::Done => {}
+            _ => {}
         }
     }
 
@@ -157,7 +211,7 @@ impl Inspector {
         };
         let data = own.data();
         let (mode, name) = if tls::is_handshake(data) {
-            (Mode::Tls(tls::Handshake::default()), "tls")
+            (Mode::Tls(Box::new(tls::Handshake::over(Carrier::Tcp))), "tls")
         } else if (http::is_request(data) && from_originator) || (http::is_answer(data) && !from_originator) {
             (Mode::Http(http::Exchange::default()), "http")
         } else if data.starts_with(b"SSH-") {
@@ -205,6 +259,8 @@ impl Inspector {
             Mode::Http(exchange) => exchange.flush(found),
             Mode::Tls(handshake) => found.extend(handshake.take(true)),
             Mode::Ssh(handshake) => found.extend(handshake.take(true)),
+            Mode::Quic(connection) => found.extend(connection.take(true)),
+            Mode::Dtls(connection) => found.extend(connection.take(true)),
             _ => {}
         }
     }

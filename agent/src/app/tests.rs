@@ -80,6 +80,66 @@ fn a_client_hello_cut_anywhere_gives_its_name() {
     }
 }
 
+/// Handshake messages as records of at most `size` bytes.
+fn records(messages: &[(u8, Vec<u8>)], size: usize) -> Vec<u8> {
+    let mut joined = Vec::new();
+    for (kind, body) in messages {
+        let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+        joined.extend_from_slice(&[&[*kind][..], &length[1..], body].concat());
+    }
+    let record = |part: &[u8]| {
+        let length = u16::try_from(part.len()).unwrap().to_be_bytes();
+        [&[0x16, 3, 3][..], &length, part].concat()
+    };
+    joined.chunks(size).flat_map(record).collect()
+}
+
+/// What a server of TLS 1.2 says: hello with ALPN `h2`, certificate, done.
+fn server_flight(size: usize) -> Vec<u8> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut wanted = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    wanted.distinguished_name = rcgen::DistinguishedName::new();
+    wanted.distinguished_name.push(rcgen::DnType::CountryName, "NL");
+    wanted.distinguished_name.push(rcgen::DnType::CommonName, "mail.test");
+    let certificate = wanted.self_signed(&key).unwrap().der().to_vec();
+    let length = |extra: usize| u32::try_from(certificate.len() + extra).unwrap().to_be_bytes();
+    let list = [&length(3)[1..], &length(0)[1..], &certificate].concat();
+    let alpn = [0, 9, 0, 16, 0, 5, 0, 3, 2, b'h', b'2'];
+    let hello = [&[3, 3][..], &[9; 32], &[0], &[0xc0, 0x2f], &[0], &alpn].concat();
+    records(&[(2, hello), (11, list), (14, Vec::new())], size)
+}
+
+#[test]
+fn a_server_of_tls_1_2_is_known_by_its_certificate_however_it_is_cut() {
+    for size in [7, 100, 16_000] {
+        let flight = server_flight(size);
+        let mut segments: Vec<(bool, &[u8])> = Vec::new();
+        let hello = client_hello("mail.test");
+        segments.push((true, &hello));
+        segments.extend(flight.chunks(50).map(|part| (false, part)));
+        let events = talk(&segments);
+        assert_eq!(events.len(), 1, "records of {size}");
+        let event = &events[0];
+        assert_eq!(event.text(field::TLS_SERVER_SUBJECT), Some("CN=mail.test, C=NL"));
+        assert_eq!(event.text(field::TLS_SERVER_ISSUER), Some("CN=mail.test, C=NL"));
+        assert_eq!(event.text(field::TLS_CIPHER), Some("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"));
+        assert_eq!(event.text(field::TLS_NEXT_PROTOCOL), Some("h2"));
+        assert_eq!(event.text(field::TLS_VERSION), Some("1.2"));
+        assert!(event.text(field::TLS_JA4).is_some_and(|ja4| ja4.starts_with("t13d0103h2_")));
+    }
+}
+
+#[test]
+fn a_hello_refused_with_an_alert_is_told_at_once() {
+    let hello = client_hello("mail.test");
+    let mut inspector = Inspector::suiting(6, 443, 40_000).unwrap();
+    let mut found = Vec::new();
+    inspector.feed(true, &segment(0x18, 1, &hello), Timestamp::EPOCH, &mut found);
+    inspector.feed(false, &segment(0x18, 1, &[0x15, 3, 3, 0, 2, 2, 40]), Timestamp::EPOCH, &mut found);
+    assert_eq!(found.len(), 1);
+    assert!(inspector.is_done());
+}
+
 #[test]
 fn a_hello_after_starttls_is_found() {
     let hello = client_hello("mx.example.org");
@@ -92,6 +152,63 @@ fn a_hello_after_starttls_is_found() {
         (true, &hello),
     ]);
     assert_eq!(events.first().and_then(|event| event.text(field::TLS_SERVER_NAME)), Some("mx.example.org"));
+}
+
+/// Feeds datagrams between two ports that stand for nothing, and flushes.
+fn exchange(datagrams: &[(bool, Vec<u8>)]) -> Vec<Event> {
+    let mut inspector = Inspector::suiting(17, 443, 40_000).unwrap();
+    let mut found = Vec::new();
+    for (originator, payload) in datagrams {
+        let transport = Transport::Ports { source: 1, destination: 2 };
+        let packet = Packet { protocol: 17, transport, ..segment(0, 0, payload) };
+        inspector.feed(*originator, &packet, Timestamp::EPOCH, &mut found);
+    }
+    inspector.flush(&mut found);
+    let end = (IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+    found.into_iter().map(|found| found.into_event(end, end)).collect()
+}
+
+#[test]
+fn a_quic_hello_over_several_packets_in_any_order_is_read() {
+    let record = client_hello("Quic.example.org");
+    let hello = &record[5..];
+    let frame = |from: usize, to: usize| {
+        let (at, length) = (u16::try_from(from).unwrap(), u16::try_from(to - from).unwrap());
+        [&[6][..], &(at | 0x4000).to_be_bytes(), &(length | 0x4000).to_be_bytes(), &hello[from..to]].concat()
+    };
+    let packet = |version, number, frames: &[u8]| {
+        (true, super::quic::sealed(version, b"8 bytes!", number, &[frames, &[0; 900]].concat()))
+    };
+    for version in [1, 0x6b33_43cf, 0xff00_001d] {
+        let tail = [frame(60, hello.len()), vec![1]].concat();
+        let events = exchange(&[packet(version, 0, &tail), packet(version, 1, &frame(0, 60))]);
+        assert_eq!(events.len(), 1, "version {version:x}");
+        assert_eq!(events[0].text(field::TLS_SERVER_NAME), Some("quic.example.org"));
+        assert_eq!(events[0].text(field::NETWORK_TRANSPORT), Some("udp"));
+        assert!(events[0].text(field::TLS_JA4).is_some_and(|ja4| ja4.starts_with("q13d0103h2_")));
+    }
+}
+
+#[test]
+fn a_dtls_hello_in_fragments_is_read_behind_other_datagrams() {
+    let record = client_hello("call.example.org");
+    let mut body = record[9..].to_vec();
+    // Its own version, and the cookie that DTLS has.
+    body.splice(0..2, [0xfe, 0xfd]);
+    body.splice(35..35, [2, 7, 7]);
+    let three = |count: usize| u32::try_from(count).unwrap().to_be_bytes()[1..].to_vec();
+    let datagram = |at: usize, part: &[u8]| {
+        let head = [vec![1], three(body.len()), vec![0, 1], three(at), three(part.len())].concat();
+        let length = u16::try_from(head.len() + part.len()).unwrap().to_be_bytes();
+        let front = [0x16, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1];
+        (true, [&front[..], &length, &head, part].concat())
+    };
+    let (head, tail) = body.split_at(50);
+    let stun = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+    let events = exchange(&[(true, stun.clone()), (false, stun), datagram(50, tail), datagram(0, head)]);
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].text(field::TLS_SERVER_NAME), Some("call.example.org"));
+    assert_eq!(events[0].text(field::NETWORK_PROTOCOL), Some("dtls"));
 }
 
 #[test]
@@ -147,6 +264,46 @@ fn a_tunnel_through_a_proxy_is_looked_into() {
     ]);
     assert_eq!(events.len(), 2);
     assert_eq!(events[1].text(field::TLS_SERVER_NAME), Some("inner.example.org"));
+}
+
+#[test]
+fn what_a_request_says_is_kept_and_its_secrets_are_not() {
+    let events = talk(&[
+        (
+            true,
+            b"POST /login?user=eve&password=hunter2 HTTP/1.1\r\nReferer: http://a.test/?token=abc\r\nContent-Length: 0\r\n\r\n",
+        ),
+        (false, b"HTTP/1.1 200 OK\r\nContent-Type: Text/HTML; charset=utf-8\r\nContent-Length: 5\r\n\r\nhello"),
+    ]);
+    assert_eq!(events.len(), 1);
+    let event = &events[0];
+    assert_eq!(event.text(field::URL_ORIGINAL), Some("/login?user=eve&password=***"));
+    assert_eq!(event.text(field::URL_QUERY), Some("user=eve&password=***"));
+    assert_eq!(event.text(field::HTTP_REFERRER), Some("http://a.test/?token=***"));
+    assert_eq!(event.text(field::HTTP_MIME), Some("text/html"));
+    assert_eq!(event.text(field::HTTP_VERSION), Some("1.1"));
+    let number = |id| event.record.get(id).and_then(watchpost_model::Value::as_uint);
+    assert_eq!((number(field::HTTP_REQUEST_BYTES), number(field::HTTP_RESPONSE_BYTES)), (Some(0), Some(5)));
+}
+
+/// A key exchange message with these lists.
+fn kexinit(lists: &[&str]) -> Vec<u8> {
+    let word = |count: usize| u32::try_from(count).unwrap().to_be_bytes();
+    let lists: Vec<u8> =
+        lists.iter().flat_map(|list| [&word(list.len())[..], list.as_bytes()].concat()).collect();
+    let body = [&[4, 20][..], &[7; 16], &lists, &[0; 5]].concat();
+    [&word(body.len())[..], &body].concat()
+}
+
+#[test]
+fn a_client_of_ssh_is_known_by_what_it_offers() {
+    let offer = kexinit(&["kex1,kex2", "host", "enc-c", "enc-s", "mac-c", "mac-s", "none", "zip", "", ""]);
+    let (first, second) = offer.split_at(30);
+    let events =
+        talk(&[(false, b"SSH-2.0-server\r\n"), (true, b"SSH-2.0-client\r\n"), (true, first), (true, second)]);
+    assert_eq!(events.len(), 1);
+    // MD5 of "kex1,kex2;enc-c;mac-c;none".
+    assert_eq!(events[0].text(field::SSH_HASSH), Some("a7ebfb90cf29a63a18d2e743a54cda2c"));
 }
 
 #[test]
@@ -243,6 +400,13 @@ proptest! {
         let owned: Vec<(bool, Vec<u8>)> = segments.into_iter().map(|(side, bytes, prefix)| (side, [prefixes[prefix], &bytes].concat())).collect();
         let borrowed: Vec<(bool, &[u8])> = owned.iter().map(|(side, bytes)| (*side, bytes.as_slice())).collect();
         talk(&borrowed);
+    }
+
+    #[test]
+    fn any_datagrams_are_survived(datagrams in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..80), 0..4_usize), 0..30)) {
+        let prefixes: [&[u8]; 4] = [b"", &[0xc3, 0, 0, 0, 1, 1, 7, 0, 0, 30], &[0x16, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 40, 1, 0, 0, 28], &[0x16, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 14, 2, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 2]];
+        let datagrams: Vec<_> = datagrams.into_iter().map(|(side, bytes, prefix)| (side, [prefixes[prefix], &bytes].concat())).collect();
+        exchange(&datagrams);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use watchpost_model::{Event, Timestamp};
 
 use super::Captured;
 use crate::decode::{Fragments, Packet, Problem, Problems, Transport, decode};
-use crate::flow::{Place, Settings, Table};
+use crate::flow::{Owners, Place, Settings, Table};
 
 /// A point of capture.
 #[derive(Debug)]
@@ -34,6 +34,12 @@ impl Sensor {
             excluded: 0,
             clock: Timestamp::EPOCH,
         }
+    }
+
+    /// Names the owners of flows that this host is an end of.
+    #[must_use]
+    pub fn with_owners(self, owners: Option<Box<dyn Owners>>) -> Self {
+        Self { table: self.table.with_owners(owners), ..self }
     }
 
     /// Takes a frame; events that it brings about are appended.

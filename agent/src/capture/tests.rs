@@ -158,11 +158,23 @@ fn rig(exclude: Vec<SocketAddr>) -> Rig {
 }
 
 fn rig_on(interface: &str, exclude: Vec<SocketAddr>) -> Rig {
+    rig_with(interface, exclude, |settings, feed| {
+        let Feed { inlet, counters, stop } = feed;
+        start(settings, inlet, counters, stop)
+    })
+}
+
+fn rig_with(
+    interface: &str,
+    exclude: Vec<SocketAddr>,
+    start: impl FnOnce(Settings, Feed) -> Result<Running, Error>,
+) -> Rig {
     let counters = Arc::new(Counters::default());
     let (inlet, outlet) = queue(10_000, Arc::clone(&counters));
     let stop = Stop::default();
     let settings = Settings { interfaces: vec![interface.into()], exclude, ..Settings::default() };
-    let running = start(settings, inlet, Arc::clone(&counters), stop.clone()).unwrap();
+    let feed = Feed { inlet, counters: Arc::clone(&counters), stop: stop.clone() };
+    let running = start(settings, feed).unwrap();
     Rig { counters, outlet, stop, running }
 }
 
@@ -176,12 +188,21 @@ impl Rig {
 }
 
 #[test]
-fn a_refused_connection_on_the_loopback_is_told_once_within_two_seconds() {
-    if !may_capture() {
-        return;
+fn the_ring_is_the_first_rung_and_tells_a_refused_connection_once_within_two_seconds() {
+    if may_capture() {
+        see_a_refusal(rig(Vec::new()), "ring");
     }
-    let rig = rig(Vec::new());
-    assert_eq!(rig.running.rung, "pnet");
+}
+
+#[test]
+fn packets_read_one_by_one_tell_the_same() {
+    if may_capture() {
+        see_a_refusal(rig_with("lo", Vec::new(), |settings, feed| live::start(&settings, &feed)), "pnet");
+    }
+}
+
+fn see_a_refusal(rig: Rig, rung: &str) {
+    assert_eq!(rig.running.rung, rung);
     let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     let began = clock::monotonic();
     assert!(TcpStream::connect(closed).is_err());
@@ -195,6 +216,27 @@ fn a_refused_connection_on_the_loopback_is_told_once_within_two_seconds() {
     assert_eq!(port(&flow, field::DESTINATION_PACKETS), Some(1));
     assert_eq!(flow.text(field::NETWORK_DIRECTION), Some("internal"));
     assert!(rig.counters.ledger().get(Stage::Kernel).passed >= 2);
+    rig.end();
+}
+
+#[test]
+fn a_flow_names_the_process_and_the_user_that_opened_it() {
+    if !may_capture() {
+        return;
+    }
+    let rig = rig(Vec::new());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let at = listener.local_addr().unwrap();
+    let client = TcpStream::connect(at).unwrap();
+    let flow = wait_for(&rig.outlet, |event| {
+        event.kind == Kind::Flow && port(event, field::DESTINATION_PORT) == Some(at.port().into())
+    })
+    .expect("no flow came");
+    drop((client, listener));
+    let program = std::env::current_exe().unwrap();
+    assert_eq!(port(&flow, field::PROCESS_PID), Some(std::process::id().into()));
+    assert_eq!(flow.text(field::PROCESS_EXECUTABLE), program.to_str());
+    assert_eq!(flow.text(field::USER_NAME), Some("root"));
     rig.end();
 }
 

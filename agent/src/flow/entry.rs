@@ -1,10 +1,13 @@
 //! One flow: what was counted since its last record, and how its next record looks.
 
+use std::sync::Arc;
+
 use watchpost_model::event::{Flow as Form, Side};
 use watchpost_model::{Event, Timestamp, field};
 
 use super::community::{community_id, flow_id};
 use super::key::{End, Endpoint, Key};
+use super::owner::{Owner, Owners};
 use super::place::Place;
 use super::settings::Settings;
 use super::state::{Tcp, word_of_speech};
@@ -65,6 +68,7 @@ pub(super) struct Flow {
     inspector: Option<Box<Inspector>>,
     protocol: Option<&'static str>,
     pub(super) name: Option<Box<str>>,
+    owner: Option<Arc<Owner>>,
 }
 
 impl Flow {
@@ -95,7 +99,25 @@ impl Flow {
             .map(Box::new),
             protocol: None,
             name: None,
+            owner: None,
         }
+    }
+
+    /// Asks who on this host opened the flow or, where it comes from outside, who listens.
+    pub(super) fn seek_owner(&mut self, owners: &mut dyn Owners, place: &Place, now: Timestamp) {
+        let protocol = self.key.protocol();
+        if self.owner.is_some() || !matches!(protocol, 6 | 17) {
+            return;
+        }
+        let (source, destination) = self.ends();
+        self.owner = if place.is_own(source.ip) {
+            owners.find(protocol, source, Some(destination), now)
+        } else if place.is_own(destination.ip) {
+            // A connection that nobody has accepted yet belongs to no process; its listener does.
+            owners.find(protocol, destination, Some(source).filter(|_| protocol == 17), now)
+        } else {
+            None
+        };
     }
 
     /// Whether `packet` opens a new connection over the ports of this one, which is over or was
@@ -259,6 +281,9 @@ impl Flow {
         r.set(field::NETWORK_DIRECTION, place.direction(source.ip, destination.ip));
         r.set_some(field::NETWORK_VLAN_ID, self.vlan.map(|id| id.to_string()));
         place.mark(r);
+        if let Some(owner) = &self.owner {
+            owner.mark(r);
+        }
     }
 
     /// An event of what inspection found.

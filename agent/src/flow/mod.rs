@@ -7,6 +7,7 @@
 mod community;
 mod entry;
 mod key;
+mod owner;
 mod place;
 mod settings;
 mod state;
@@ -17,6 +18,7 @@ mod tests;
 pub use community::{community_id, flow_id};
 pub use entry::Reason;
 pub use key::{End, Endpoint, Key};
+pub use owner::{Owner, Owners};
 pub use place::Place;
 pub use settings::Settings;
 pub use state::Tcp;

@@ -10,7 +10,7 @@ use watchpost_model::{Record, field};
 /// The point of capture; its facts stand on every record.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
-    /// How packets are seen: `pnet`, `sockets`, `replay`.
+    /// How packets are seen: `ring`, `pnet`, `sockets`, `replay`.
     pub rung: &'static str,
     /// Interface, where it is one.
     pub interface: Option<Arc<str>>,
@@ -32,6 +32,12 @@ impl Place {
             (false, true) => "inbound",
             (false, false) => "external",
         }
+    }
+
+    /// Whether an address is this host's own.
+    #[must_use]
+    pub fn is_own(&self, ip: IpAddr) -> bool {
+        !self.own.is_empty() && (self.own.contains(&ip) || ip.is_loopback())
     }
 
     /// Puts the place on a record.

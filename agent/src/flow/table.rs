@@ -14,6 +14,7 @@ use watchpost_model::{Event, Timestamp};
 
 use super::entry::{Flow, Reason};
 use super::key::Key;
+use super::owner::Owners;
 use super::place::Place;
 use super::settings::Settings;
 use crate::app::{Found, Names};
@@ -42,6 +43,7 @@ impl PartialOrd for Appointment {
 pub struct Table {
     settings: Settings,
     place: Place,
+    owners: Option<Box<dyn Owners>>,
     flows: HashMap<Key, Flow, RandomState>,
     schedule: BinaryHeap<Reverse<Appointment>>,
     /// Keys with the time at which they were last queued, oldest first.
@@ -61,6 +63,7 @@ impl Table {
         Self {
             settings,
             place,
+            owners: None,
             flows: HashMap::default(),
             schedule: BinaryHeap::new(),
             ages: VecDeque::new(),
@@ -70,6 +73,12 @@ impl Table {
             evicted: 0,
             uninspected: 0,
         }
+    }
+
+    /// Names the owners of flows that this host is an end of.
+    #[must_use]
+    pub fn with_owners(self, owners: Option<Box<dyn Owners>>) -> Self {
+        Self { owners, ..self }
     }
 
     /// Counts a packet; records that it brings about go to `out`.
@@ -85,6 +94,9 @@ impl Table {
             Entry::Vacant(entry) => {
                 let mut flow = Flow::open(key, sender, packet, now);
                 flow.name = self.names.of(flow.ends().1.ip);
+                if let Some(owners) = &mut self.owners {
+                    flow.seek_owner(owners.as_mut(), &self.place, now);
+                }
                 self.ages.push_back((now, key));
                 entry.insert(flow)
             }

@@ -6,7 +6,7 @@
 //! starts itself is not reported.
 
 mod connector;
-mod snapshot;
+pub(crate) mod snapshot;
 mod users;
 
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ use crate::stop::Stop;
 use crate::tail::Running;
 use connector::{Connector, Notice};
 use snapshot::Proc;
-use users::Users;
+pub(crate) use users::Users;
 
 /// How processes are watched.
 #[derive(Clone, Debug)]

@@ -20,22 +20,22 @@ const FILE_BYTES: u64 = 8 * 1024;
 
 /// A process as it was when it was looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Snapshot {
+pub(crate) struct Snapshot {
     pub(super) pid: u32,
     pub(super) parent: u32,
-    pub(super) uid: Option<u32>,
-    executable: String,
-    command_line: String,
+    pub(crate) uid: Option<u32>,
+    pub(crate) executable: String,
+    pub(crate) command_line: String,
     directory: String,
     name: String,
 }
 
 /// A folder like `/proc`.
 #[derive(Clone, Debug)]
-pub(super) struct Proc(PathBuf);
+pub(crate) struct Proc(PathBuf);
 
 impl Proc {
-    pub(super) fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self(root.to_owned())
     }
 
@@ -53,7 +53,7 @@ impl Proc {
     }
 
     /// Reads a process; `None` where it is gone or belongs to the kernel.
-    pub(super) fn snapshot(&self, pid: u32) -> Option<Snapshot> {
+    pub(crate) fn snapshot(&self, pid: u32) -> Option<Snapshot> {
         // Most urgent first: what a short-lived process takes along.
         let executable = self.link(pid, "exe");
         let command_line = self.command_line(pid);

@@ -1,0 +1,6 @@
+//! What only the kernel can do and no safe library offers: the packet ring.
+//!
+//! The one room with unsafe code. Each use stands behind a safe door, says why it is sound, and
+//! why nothing safe would do.
+
+pub mod ring;
