@@ -15,7 +15,7 @@ use watchpost_model::wire;
 
 /// How a request is answered.
 #[derive(Clone, Debug)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// With a receipt for the batch.
     Receipt,
     /// With this status and body.
@@ -25,19 +25,19 @@ pub enum Reply {
 }
 
 /// A certificate authority.
-pub struct Authority {
-    pub ca: CertifiedIssuer<'static, KeyPair>,
+pub(crate) struct Authority {
+    pub(crate) ca: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(rcgen::DnType::CommonName, "test CA");
         Self { ca: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
     }
 
-    pub fn issue(&self, name: &str) -> (CertificateDer<'static>, KeyPair, String) {
+    pub(crate) fn issue(&self, name: &str) -> (CertificateDer<'static>, KeyPair, String) {
         let key = KeyPair::generate().unwrap();
         let certificate =
             CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.ca).unwrap();
@@ -45,7 +45,7 @@ impl Authority {
     }
 
     /// Puts an agent's credentials and identity into a state folder.
-    pub fn enrol_into(&self, dir: &Path, trusted: &Self, collector: &str) {
+    pub(crate) fn enrol_into(&self, dir: &Path, trusted: &Self, collector: &str) {
         let (_, key, certificate) = self.issue("agent");
         std::fs::write(dir.join("agent.key"), key.serialize_pem()).unwrap();
         std::fs::write(dir.join("agent.crt"), certificate).unwrap();
@@ -59,17 +59,18 @@ impl Authority {
     }
 }
 
+type Seen = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 type Script = Box<dyn Fn(usize, &str, &[u8]) -> Reply + Send + Sync>;
 
-pub struct Collector {
-    pub address: SocketAddr,
+pub(crate) struct Collector {
+    pub(crate) address: SocketAddr,
     /// Path and body of each request, in order of arrival.
-    pub seen: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    pub(crate) seen: Seen,
 }
 
 impl Collector {
     /// Listens until the test ends. The script gets the request's number (from 0), path and body.
-    pub fn start(
+    pub(crate) fn start(
         authority: &Authority,
         script: impl Fn(usize, &str, &[u8]) -> Reply + Send + Sync + 'static,
     ) -> Self {
@@ -88,7 +89,7 @@ impl Collector {
     }
 
     /// The batches seen, as sequences.
-    pub fn sequences(&self) -> Vec<u64> {
+    pub(crate) fn sequences(&self) -> Vec<u64> {
         let seen = self.seen.lock().unwrap();
         seen.iter()
             .filter(|(path, _)| path == "/v1/batches")
@@ -163,7 +164,7 @@ fn request(stream: &mut impl Read) -> Option<(String, Vec<u8>)> {
 }
 
 /// Waits until something holds; fails after ten seconds.
-pub fn eventually(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
     for _ in 0..1_000 {
         if holds() {
             return;
