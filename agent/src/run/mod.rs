@@ -11,6 +11,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -84,6 +85,7 @@ pub enum Error {
 pub struct Handle {
     reporter: Arc<Reporter>,
     stop: Stop,
+    in_order: Arc<AtomicBool>,
     workers: Vec<Worker>,
     sensors: Vec<JoinHandle<()>>,
     _lock: Lock,
@@ -99,7 +101,10 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<(), Error> {
     while died.is_ok() && !stop.sleep(Duration::from_secs(1)) {
         died = handle.check();
     }
-    handle.stop();
+    match died.is_ok() {
+        true => handle.stop(),
+        false => handle.end(),
+    }
     died
 }
 
@@ -161,12 +166,14 @@ pub fn start_with(settings: &Settings, sensors: impl FnOnce(Feed) -> Sensors) ->
         spool: spool.clone(),
         board: board.clone(),
     });
+    let in_order = Arc::new(AtomicBool::new(false));
     let batcher = Batcher {
         outlet,
         spool: spool.clone(),
         counters: counters.clone(),
         host,
         stop: stop.clone(),
+        in_order: in_order.clone(),
         drained: drained.clone(),
     };
     let shipper = Shipper::new(spool, transport, counters, board, drained.clone());
@@ -176,7 +183,7 @@ pub fn start_with(settings: &Settings, sensors: impl FnOnce(Feed) -> Sensors) ->
         Worker::spawn("shipper", move || shipper.run())?,
         Worker::spawn("reporter", move || talker.run(&quiet))?,
     ];
-    Ok(Handle { reporter, stop, workers, sensors: seen.threads, _lock: lock })
+    Ok(Handle { reporter, stop, in_order, workers, sensors: seen.threads, _lock: lock })
 }
 
 impl Handle {
@@ -197,8 +204,15 @@ impl Handle {
         }
     }
 
-    /// Ends the agent in order: sensors, batcher, shipper. Takes at most some six seconds.
+    /// Ends the agent in order: sensors, batcher, shipper. The collector is told that it is on
+    /// purpose. Takes at most some six seconds.
     pub fn stop(self) {
+        self.in_order.store(true, Ordering::Release);
+        self.end();
+    }
+
+    /// Ends what still runs. The collector is told nothing, so that it misses this host.
+    fn end(self) {
         self.stop.stop();
         for worker in &self.workers {
             if !worker.wait(JOIN) {

@@ -157,6 +157,6 @@ impl Sensors {
                 spool_batches: waiting.batches,
             }
         };
-        self.add(state::start(&wanted, report, feed.inlet, feed.stop));
+        self.add(state::start(&wanted, report, feed.inlet, feed.counters, feed.stop));
     }
 }
