@@ -14,6 +14,7 @@ pub mod control;
 pub mod counters;
 pub mod decode;
 pub mod enroll;
+pub mod files;
 pub mod flow;
 pub mod journald;
 pub mod parse;

@@ -25,6 +25,8 @@ pub struct Schema {
     pub logs: Logs,
     /// Processes.
     pub process: Process,
+    /// Files that decide who may do what.
+    pub files: Files,
     /// The host's own state.
     pub state: State,
     /// What waits for the collector.
@@ -99,6 +101,18 @@ pub struct Process {
     pub enabled: bool,
 }
 
+/// Files that decide who may do what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Files {
+    /// Whether changes of files are watched.
+    pub enabled: bool,
+    /// Files and folders to watch; `*` may stand in any part of a path.
+    pub paths: Vec<PathBuf>,
+    /// Span between two comparisons where the kernel gives no notice, `10s` to `24h`.
+    pub sweep: Span,
+}
+
 /// The host's own state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -124,6 +138,7 @@ impl Default for Schema {
             capture: Capture::default(),
             logs: Logs::default(),
             process: Process::default(),
+            files: Files::default(),
             state: State::default(),
             spool: Spool::default(),
         }
@@ -139,6 +154,13 @@ impl Default for Capture {
 impl Default for Process {
     fn default() -> Self {
         Self { enabled: true }
+    }
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        let paths = crate::files::USUAL.map(PathBuf::from).into();
+        Self { enabled: true, paths, sweep: Span(Duration::from_mins(5)) }
     }
 }
 

@@ -24,7 +24,7 @@ use crate::stop::Stop;
 use crate::tail::Running;
 use connector::{Connector, Notice};
 use snapshot::Proc;
-use users::Users;
+pub(crate) use users::Users;
 
 /// How processes are watched.
 #[derive(Clone, Debug)]

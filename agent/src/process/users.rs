@@ -12,7 +12,7 @@ const FRESH: Duration = Duration::from_mins(1);
 
 /// Names by number.
 #[derive(Debug)]
-pub(super) struct Users {
+pub(crate) struct Users {
     path: PathBuf,
     names: HashMap<u32, String>,
     read: Option<Timestamp>,
@@ -20,12 +20,12 @@ pub(super) struct Users {
 
 impl Users {
     /// Reads from a file in the form of `/etc/passwd`, when first asked.
-    pub(super) fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), names: HashMap::new(), read: None }
     }
 
     /// The name of a user, or the number where there is none.
-    pub(super) fn name(&mut self, uid: u32, now: Timestamp) -> String {
+    pub(crate) fn name(&mut self, uid: u32, now: Timestamp) -> String {
         let stale = self.read.is_none_or(|read| now.since(read) >= FRESH);
         if stale {
             self.read = Some(now);

@@ -16,7 +16,7 @@ use crate::parse::Format;
 use crate::queue::Inlet;
 use crate::spool::Shared;
 use crate::stop::Stop;
-use crate::{capture, flow, journald, process, state, tail};
+use crate::{capture, files, flow, journald, process, state, tail};
 
 /// What sensors are given.
 #[derive(Debug)]
@@ -69,6 +69,7 @@ pub fn start(settings: &Settings, feed: Feed) -> Sensors {
     } else {
         sensors.blind.push("processes are not watched: process.enabled is false".into());
     }
+    sensors.watch_files(settings, &feed);
     sensors.tell_state(settings, feed);
     sensors
 }
@@ -142,6 +143,19 @@ impl Sensors {
         let path = drill_log(&settings.state_dir);
         files.push(tail::Files { name: "drill".into(), path, format: Format::Syslog });
         files
+    }
+
+    fn watch_files(&mut self, settings: &Settings, feed: &Feed) {
+        if !settings.files.enabled {
+            self.blind.push("changes of files are not watched: files.enabled is false".into());
+            return;
+        }
+        let wanted = files::Settings {
+            paths: settings.files.paths.clone(),
+            sweep: settings.files.sweep.0,
+            baseline: settings.state_dir.join("files.json"),
+        };
+        self.add(files::start(&wanted, feed.inlet.clone(), feed.stop.clone()));
     }
 
     /// Last, because the heartbeat says what all the others can not see.
