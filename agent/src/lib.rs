@@ -6,6 +6,7 @@
 #![deny(clippy::indexing_slicing)]
 
 pub mod app;
+pub mod audit;
 pub mod capture;
 pub mod clock;
 pub mod commands;
