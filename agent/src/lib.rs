@@ -18,6 +18,7 @@ pub mod enroll;
 pub mod files;
 pub mod flow;
 pub mod journald;
+pub mod mask;
 pub mod parse;
 pub mod process;
 pub mod queue;

@@ -13,7 +13,7 @@ use toml::{Table, Value};
 
 pub use schema::{Capture, Choice, Files, From, LogFile, Logs, Schema, Size, Span};
 
-use crate::spool;
+use crate::{mask, spool};
 
 /// The checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Settings {
     pub files: Files,
     /// Span between two reports of the host's state.
     pub state_interval: Duration,
+    /// What is done with numbers of persons.
+    pub mask: mask::Settings,
     /// Bounds of the spool.
     pub spool: spool::Settings,
 }
@@ -91,7 +93,7 @@ pub enum Origin {
 }
 
 /// Keys that the environment may set, as `WATCHPOST_AGENT_` and the key in capitals.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 18] = [
     "state_dir",
     "collector",
     "server_name",
@@ -105,6 +107,10 @@ const KEYS: [&str; 14] = [
     "files.paths",
     "files.sweep",
     "state.interval",
+    "mask.citizen_id",
+    "mask.credit_code",
+    "mask.bank_card",
+    "mask.mobile",
     "spool.max_bytes",
 ];
 
@@ -244,6 +250,12 @@ impl Loaded {
             process: schema.process.enabled,
             files: schema.files,
             state_interval: interval.0,
+            mask: mask::Settings {
+                citizen_id: schema.mask.citizen_id,
+                credit_code: schema.mask.credit_code,
+                bank_card: schema.mask.bank_card,
+                mobile: schema.mask.mobile,
+            },
             spool: spool::Settings::bounded(size.0),
         })
     }
@@ -356,6 +368,7 @@ mod tests {
             ("files.paths", "etc/passwd"),
             ("spool.max_bytes", "1MiB"),
             ("logs.from", "middle"),
+            ("mask.mobile", "hide"),
         ] {
             let refused = load(None, nothing, &[(key, value.into())]).and_then(|loaded| loaded.settings());
             assert!(refused.is_err(), "{key} = {value} was taken");

@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::mask::Deed;
+
 /// The whole file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -29,6 +31,8 @@ pub struct Schema {
     pub files: Files,
     /// The host's own state.
     pub state: State,
+    /// Numbers of persons and organisations in any text.
+    pub mask: Mask,
     /// What waits for the collector.
     pub spool: Spool,
 }
@@ -121,6 +125,21 @@ pub struct State {
     pub interval: Span,
 }
 
+/// What is done with valid numbers of each kind: `mask` hides the middle, `token` puts a keyed
+/// token in their place (the key is `mask.key` in the state folder), `off` leaves them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mask {
+    /// Citizen identity numbers (GB 11643).
+    pub citizen_id: Deed,
+    /// Unified social credit codes (GB 32100).
+    pub credit_code: Deed,
+    /// Bank cards.
+    pub bank_card: Deed,
+    /// Mobile telephone numbers.
+    pub mobile: Deed,
+}
+
 /// What waits for the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -140,6 +159,7 @@ impl Default for Schema {
             process: Process::default(),
             files: Files::default(),
             state: State::default(),
+            mask: Mask::default(),
             spool: Spool::default(),
         }
     }

@@ -19,6 +19,7 @@ use watchpost_model::{Event, Kind, Timestamp, Value, field, limits};
 
 use crate::clock;
 use crate::counters::Counters;
+use crate::mask::Masker;
 use crate::queue::{Item, Outlet};
 use crate::ship::{Backoff, count};
 use crate::spool::{Append, Error, Shared};
@@ -42,6 +43,8 @@ pub struct Batcher {
     pub spool: Shared,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// What hides numbers of persons.
+    pub masker: Masker,
     /// The host's name.
     pub host: String,
     /// The wish to end.
@@ -61,8 +64,10 @@ struct Pending {
 }
 
 impl Pending {
-    fn push(&mut self, item: Item, now: Instant) {
+    fn push(&mut self, item: Item, masker: &Masker, now: Instant) {
         let mut event = item.event;
+        // Before anything is cut: half a number would not be known as one.
+        masker.apply(&mut event);
         trim(&mut event);
         self.events.push(event);
         if let Some(position) = item.position {
@@ -91,7 +96,7 @@ impl Batcher {
                 break;
             }
             match self.outlet.take(pending.patience(now)) {
-                Ok(Some(item)) => pending.push(item, clock::monotonic()),
+                Ok(Some(item)) => pending.push(item, &self.masker, clock::monotonic()),
                 Ok(None) => {}
                 Err(_) => break,
             }
@@ -244,6 +249,7 @@ mod tests {
             outlet,
             spool: spool.clone(),
             counters: counters.clone(),
+            masker: Masker::new(crate::mask::Settings::default(), b"key"),
             host: "h".into(),
             stop,
             in_order: Arc::new(AtomicBool::new(in_order)),
@@ -270,6 +276,15 @@ mod tests {
         assert_eq!((last.kind, last.text(field::EVENT_ACTION)), (Kind::HostState, Some("agent_stop")));
         let rig = batch_until(vec![(event("1"), None)], false);
         assert!(read_all(&rig.spool).iter().flat_map(|batch| &batch.events).all(|e| e.kind == Kind::Log));
+    }
+
+    #[test]
+    fn no_number_of_a_person_reaches_the_disk_even_where_text_is_cut() {
+        let long = format!("{} 11010519491231002X", "x".repeat(limits::TEXT_BYTES - 10));
+        let rig = batch_all(vec![(event("call 13800138000"), None), (event(&long), None)]);
+        let batch = read_all(&rig.spool).remove(0);
+        assert_eq!(batch.events[0].text(field::MESSAGE), Some("call 138****8000"));
+        assert!(!batch.events[1].text(field::MESSAGE).unwrap().contains("194912"));
     }
 
     #[test]

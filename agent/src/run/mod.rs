@@ -21,6 +21,7 @@ use watchpost_model::Timestamp;
 use crate::config::{Schema, Settings};
 use crate::control::{self, Meter, Status};
 use crate::counters::Counters;
+use crate::mask::Masker;
 use crate::queue::queue;
 use crate::ship::{self, Board, Credentials, Https, Shipper};
 use crate::spool::{self, Recovery, Shared, Spool};
@@ -130,6 +131,7 @@ pub fn start_with(settings: &Settings, sensors: impl FnOnce(Feed) -> Sensors) ->
     let transport = Https::new(&shipping)?;
     let (spool, recovery) = Spool::open(&dir.join("spool"), settings.spool, ship::random())?;
     report_recovery(&recovery);
+    let masker = Masker::open(settings.mask, &dir.join("mask.key")).map_err(unusable)?;
 
     let counters = Arc::new(Counters::default());
     ship::count(&counters, &spool.stats());
@@ -171,6 +173,7 @@ pub fn start_with(settings: &Settings, sensors: impl FnOnce(Feed) -> Sensors) ->
         outlet,
         spool: spool.clone(),
         counters: counters.clone(),
+        masker,
         host,
         stop: stop.clone(),
         in_order: in_order.clone(),
