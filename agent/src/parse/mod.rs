@@ -8,6 +8,8 @@
 
 mod account;
 mod cron;
+mod daemons;
+mod firewall;
 mod mask;
 mod pam;
 mod pattern;
@@ -54,7 +56,7 @@ pub enum Format {
 
 impl Format {
     /// Names of sources and the format of each. `logs --source` takes these.
-    pub const SOURCES: [(&'static str, Self); 20] = [
+    pub const SOURCES: [(&'static str, Self); 29] = [
         ("auth", Self::Syslog),
         ("syslog", Self::Syslog),
         ("messages", Self::Syslog),
@@ -75,6 +77,15 @@ impl Format {
         ("pure-ftpd", Self::Service),
         ("mysql", Self::Service),
         ("named", Self::Service),
+        ("mariadb", Self::Service),
+        ("postgresql", Self::Service),
+        ("redis", Self::Service),
+        ("openvpn", Self::Service),
+        ("fail2ban", Self::Service),
+        ("dnsmasq", Self::Service),
+        ("kernel", Self::Syslog),
+        ("iptables", Self::Syslog),
+        ("ufw", Self::Syslog),
     ];
 
     /// The format of a source name.
@@ -139,7 +150,7 @@ pub trait Parser: Sync {
 /// Which parsers may know a message, by the program that wrote it; tried in order.
 fn parsers(app: &str, format: Format) -> &'static [&'static dyn Parser] {
     match app {
-        _ if format == Format::Service => &[&pam::Pam, &services::Services],
+        _ if format == Format::Service => &[&pam::Pam, &services::Services, &daemons::Daemons],
         "sshd" | "sshd-session" | "sshd-auth" => &[&sshd::Sshd, &pam::Pam],
         "sudo" => &[&sudo::Sudo, &pam::Pam],
         "su" => &[&su::Su, &pam::Pam],
@@ -147,8 +158,10 @@ fn parsers(app: &str, format: Format) -> &'static [&'static dyn Parser] {
         | "chpasswd" | "adduser" | "deluser" | "chage" | "chfn" | "chsh" => &[&account::Account, &pam::Pam],
         "cron" | "CRON" | "crond" | "crontab" | "anacron" => &[&cron::Cron, &pam::Pam],
         "login" => &[&su::Login, &pam::Pam],
+        "kernel" => &[&firewall::Firewall],
         "dovecot" | "postfix" | "smtpd" | "mysqld" | "mariadbd" | "named" | "pure-ftpd" | "proftpd"
-        | "vsftpd" => &[&pam::Pam, &services::Services],
+        | "vsftpd" | "postgres" | "postgresql" | "redis" | "redis-server" | "openvpn" | "ovpn-server"
+        | "fail2ban" | "fail2ban.actions" | "dnsmasq" => &[&pam::Pam, &services::Services, &daemons::Daemons],
         "" => &[],
         _ => &[&pam::Pam],
     }
