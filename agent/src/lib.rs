@@ -6,6 +6,7 @@
 #![deny(clippy::indexing_slicing)]
 
 pub mod app;
+pub mod audit;
 pub mod capture;
 pub mod clock;
 pub mod commands;
@@ -14,9 +15,11 @@ pub mod control;
 pub mod counters;
 pub mod decode;
 pub mod enroll;
+pub mod files;
 pub mod flow;
 pub mod journald;
 pub mod owner;
+pub mod mask;
 pub mod parse;
 pub mod process;
 pub mod queue;

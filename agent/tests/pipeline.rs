@@ -242,7 +242,7 @@ fn a_whole_life_ships_every_event_and_a_second_one_goes_on_from_there() {
         .unwrap();
         assert!(matches!(run::start(&settings), Err(run::Error::Locked { .. })));
         eventually("all is acknowledged", || {
-            handle.status().ledger.get(Stage::Wire).passed == (life + 1) * 2_500
+            handle.status().ledger.get(Stage::Wire).passed == (life + 1) * 2_500 + life
         });
         assert_eq!(handle.status().ledger.lost(), 0);
         handle.check().unwrap();
@@ -257,5 +257,8 @@ fn a_whole_life_ships_every_event_and_a_second_one_goes_on_from_there() {
         assert_eq!(batch.first_event, next, "event numbers have a gap");
         next += batch.events.len() as u64;
     }
-    assert_eq!(next, 5_001);
+    assert_eq!(next, 5_003, "both lives' events, and each life's last word");
+    let words = batches.iter().flat_map(|batch| &batch.events).filter(|event| event.kind == Kind::HostState);
+    assert!(words.clone().all(|event| event.text(field::EVENT_ACTION) == Some("agent_stop")));
+    assert_eq!(words.count(), 2);
 }

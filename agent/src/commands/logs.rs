@@ -84,6 +84,8 @@ pub fn each(
     if let Some(line) = buffer.finish() {
         run.line(line.text(), line.cut)?;
     }
+    let left = run.reader.finish();
+    run.tell(&left)?;
     Ok(run.summary)
 }
 
@@ -136,12 +138,15 @@ impl Run<'_> {
         if text.trim().is_empty() {
             return Ok(());
         }
-        let parsed = self.reader.read(Line { text, cut }, &self.reference);
-        let raw = parsed.event.text(f::PARSE) == Some("raw");
-        for _ in 0..parsed.times {
-            (self.take)(&parsed.event).map_err(Error::Write)?;
+        let events = self.reader.take(Line { text, cut }, &self.reference);
+        self.tell(&events)
+    }
+
+    fn tell(&mut self, events: &[Event]) -> Result<(), Error> {
+        for event in events {
+            (self.take)(event).map_err(Error::Write)?;
             self.summary.events += 1;
-            self.summary.raw += u64::from(raw);
+            self.summary.raw += u64::from(event.text(f::PARSE) == Some("raw"));
         }
         Ok(())
     }

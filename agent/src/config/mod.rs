@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
-pub use schema::{Capture, Choice, From, LogFile, Logs, Schema, Size, Span};
+pub use schema::{Capture, Choice, Files, From, LogFile, Logs, Schema, Size, Span};
 
-use crate::spool;
+use crate::{mask, spool};
 
 /// The checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +30,12 @@ pub struct Settings {
     pub logs: Logs,
     /// Whether started programs are watched.
     pub process: bool,
+    /// Files that decide who may do what.
+    pub files: Files,
     /// Span between two reports of the host's state.
     pub state_interval: Duration,
+    /// What is done with numbers of persons.
+    pub mask: mask::Settings,
     /// Bounds of the spool.
     pub spool: spool::Settings,
 }
@@ -89,7 +93,7 @@ pub enum Origin {
 }
 
 /// Keys that the environment may set, as `WATCHPOST_AGENT_` and the key in capitals.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 18] = [
     "state_dir",
     "collector",
     "server_name",
@@ -99,7 +103,14 @@ const KEYS: [&str; 11] = [
     "logs.journald",
     "logs.from",
     "process.enabled",
+    "files.enabled",
+    "files.paths",
+    "files.sweep",
     "state.interval",
+    "mask.citizen_id",
+    "mask.credit_code",
+    "mask.bank_card",
+    "mask.mobile",
     "spool.max_bytes",
 ];
 
@@ -222,6 +233,12 @@ impl Loaded {
         let interval = schema.state.interval;
         let fits = interval.0 >= Duration::from_secs(1) && interval.0 <= Duration::from_secs(300);
         check(fits, "state.interval", interval, "1s to 5m")?;
+        let sweep = schema.files.sweep;
+        let fits = sweep.0 >= Duration::from_secs(10) && sweep.0 <= Duration::from_hours(24);
+        check(fits, "files.sweep", sweep, "10s to 24h")?;
+        let odd = schema.files.paths.iter().find(|path| !path.is_absolute());
+        let shown = odd.map(|path| path.display().to_string()).unwrap_or_default();
+        check(odd.is_none(), "files.paths", shown, "give whole paths, from / on")?;
         let size = schema.spool.max_bytes;
         check(size.0 >= spool::Settings::LEAST_BYTES, "spool.max_bytes", size, "at least 32MiB")?;
         Ok(Settings {
@@ -231,7 +248,14 @@ impl Loaded {
             capture: schema.capture,
             logs: schema.logs,
             process: schema.process.enabled,
+            files: schema.files,
             state_interval: interval.0,
+            mask: mask::Settings {
+                citizen_id: schema.mask.citizen_id,
+                credit_code: schema.mask.credit_code,
+                bank_card: schema.mask.bank_card,
+                mobile: schema.mask.mobile,
+            },
             spool: spool::Settings::bounded(size.0),
         })
     }
@@ -340,8 +364,11 @@ mod tests {
             ("capture.max_flows", "1"),
             ("state.interval", "1h"),
             ("state.interval", "soon"),
+            ("files.sweep", "1s"),
+            ("files.paths", "etc/passwd"),
             ("spool.max_bytes", "1MiB"),
             ("logs.from", "middle"),
+            ("mask.mobile", "hide"),
         ] {
             let refused = load(None, nothing, &[(key, value.into())]).and_then(|loaded| loaded.settings());
             assert!(refused.is_err(), "{key} = {value} was taken");

@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::mask::Deed;
+
 /// The whole file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -25,8 +27,12 @@ pub struct Schema {
     pub logs: Logs,
     /// Processes.
     pub process: Process,
+    /// Files that decide who may do what.
+    pub files: Files,
     /// The host's own state.
     pub state: State,
+    /// Numbers of persons and organisations in any text.
+    pub mask: Mask,
     /// What waits for the collector.
     pub spool: Spool,
 }
@@ -99,12 +105,39 @@ pub struct Process {
     pub enabled: bool,
 }
 
+/// Files that decide who may do what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Files {
+    /// Whether changes of files are watched.
+    pub enabled: bool,
+    /// Files and folders to watch; `*` may stand in any part of a path.
+    pub paths: Vec<PathBuf>,
+    /// Span between two comparisons where the kernel gives no notice, `10s` to `24h`.
+    pub sweep: Span,
+}
+
 /// The host's own state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct State {
     /// Span between two reports, `1s` to `5m`. The collector calls a host silent by it.
     pub interval: Span,
+}
+
+/// What is done with valid numbers of each kind: `mask` hides the middle, `token` puts a keyed
+/// token in their place (the key is `mask.key` in the state folder), `off` leaves them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mask {
+    /// Citizen identity numbers (GB 11643).
+    pub citizen_id: Deed,
+    /// Unified social credit codes (GB 32100).
+    pub credit_code: Deed,
+    /// Bank cards.
+    pub bank_card: Deed,
+    /// Mobile telephone numbers.
+    pub mobile: Deed,
 }
 
 /// What waits for the collector.
@@ -124,7 +157,9 @@ impl Default for Schema {
             capture: Capture::default(),
             logs: Logs::default(),
             process: Process::default(),
+            files: Files::default(),
             state: State::default(),
+            mask: Mask::default(),
             spool: Spool::default(),
         }
     }
@@ -139,6 +174,13 @@ impl Default for Capture {
 impl Default for Process {
     fn default() -> Self {
         Self { enabled: true }
+    }
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        let paths = crate::files::USUAL.map(PathBuf::from).into();
+        Self { enabled: true, paths, sweep: Span(Duration::from_mins(5)) }
     }
 }
 

@@ -8,6 +8,8 @@
 
 mod account;
 mod cron;
+mod daemons;
+mod firewall;
 mod mask;
 mod pam;
 mod pattern;
@@ -28,6 +30,8 @@ pub use syslog::{Header, header};
 use watchpost_model::event::{Auth, Log};
 use watchpost_model::{Event, Timestamp, field as f};
 
+use crate::audit::{Joiner, Record};
+
 /// Bytes of a line that are kept; a longer one is cut and marked. The wire carries no longer text.
 pub const LINE_BYTES: usize = watchpost_model::limits::TEXT_BYTES;
 
@@ -46,11 +50,13 @@ pub enum Format {
     Service,
     /// Access or error log of nginx or Apache.
     Web,
+    /// The kernel's audit as auditd writes it: several lines per event.
+    Audit,
 }
 
 impl Format {
     /// Names of sources and the format of each. `logs --source` takes these.
-    pub const SOURCES: [(&'static str, Self); 18] = [
+    pub const SOURCES: [(&'static str, Self); 29] = [
         ("auth", Self::Syslog),
         ("syslog", Self::Syslog),
         ("messages", Self::Syslog),
@@ -62,6 +68,8 @@ impl Format {
         ("pam", Self::Pam),
         ("nginx", Self::Web),
         ("apache", Self::Web),
+        ("auditd", Self::Audit),
+        ("audit", Self::Audit),
         ("dovecot", Self::Service),
         ("postfix", Self::Service),
         ("vsftpd", Self::Service),
@@ -69,6 +77,15 @@ impl Format {
         ("pure-ftpd", Self::Service),
         ("mysql", Self::Service),
         ("named", Self::Service),
+        ("mariadb", Self::Service),
+        ("postgresql", Self::Service),
+        ("redis", Self::Service),
+        ("openvpn", Self::Service),
+        ("fail2ban", Self::Service),
+        ("dnsmasq", Self::Service),
+        ("kernel", Self::Syslog),
+        ("iptables", Self::Syslog),
+        ("ufw", Self::Syslog),
     ];
 
     /// The format of a source name.
@@ -133,7 +150,7 @@ pub trait Parser: Sync {
 /// Which parsers may know a message, by the program that wrote it; tried in order.
 fn parsers(app: &str, format: Format) -> &'static [&'static dyn Parser] {
     match app {
-        _ if format == Format::Service => &[&pam::Pam, &services::Services],
+        _ if format == Format::Service => &[&pam::Pam, &services::Services, &daemons::Daemons],
         "sshd" | "sshd-session" | "sshd-auth" => &[&sshd::Sshd, &pam::Pam],
         "sudo" => &[&sudo::Sudo, &pam::Pam],
         "su" => &[&su::Su, &pam::Pam],
@@ -141,8 +158,10 @@ fn parsers(app: &str, format: Format) -> &'static [&'static dyn Parser] {
         | "chpasswd" | "adduser" | "deluser" | "chage" | "chfn" | "chsh" => &[&account::Account, &pam::Pam],
         "cron" | "CRON" | "crond" | "crontab" | "anacron" => &[&cron::Cron, &pam::Pam],
         "login" => &[&su::Login, &pam::Pam],
+        "kernel" => &[&firewall::Firewall],
         "dovecot" | "postfix" | "smtpd" | "mysqld" | "mariadbd" | "named" | "pure-ftpd" | "proftpd"
-        | "vsftpd" => &[&pam::Pam, &services::Services],
+        | "vsftpd" | "postgres" | "postgresql" | "redis" | "redis-server" | "openvpn" | "ovpn-server"
+        | "fail2ban" | "fail2ban.actions" | "dnsmasq" => &[&pam::Pam, &services::Services, &daemons::Daemons],
         "" => &[],
         _ => &[&pam::Pam],
     }
@@ -153,6 +172,7 @@ fn parsers(app: &str, format: Format) -> &'static [&'static dyn Parser] {
 pub struct Reader {
     format: Format,
     memory: Memory,
+    joiner: Joiner,
 }
 
 /// What one line told.
@@ -168,15 +188,42 @@ impl Reader {
     /// A reader that remembers nothing yet.
     #[must_use]
     pub fn new(format: Format) -> Self {
-        Self { format, memory: Memory::default() }
+        Self { format, memory: Memory::default(), joiner: Joiner::default() }
     }
 
-    /// The event of a line; never none: what is not known comes out raw.
+    /// The events that a line completes; none where it waits for others of its event.
+    pub fn take(&mut self, line: Line<'_>, reference: &Reference) -> Vec<Event> {
+        if self.format == Format::Audit
+            && let Some(record) = Record::parse(line.text)
+        {
+            return self.joiner.take(record, reference.now);
+        }
+        let parsed = self.read(line, reference);
+        vec![parsed.event; usize::from(parsed.times)]
+    }
+
+    /// The events whose other lines have not come in time.
+    pub fn overdue(&mut self, now: Timestamp) -> Vec<Event> {
+        self.joiner.overdue(now)
+    }
+
+    /// The events whose other lines will not come, as the log has ended.
+    pub fn finish(&mut self) -> Vec<Event> {
+        self.joiner.finish()
+    }
+
+    /// Whether lines that were taken are not yet told: the log may not be resumed behind them.
+    #[must_use]
+    pub fn is_holding(&self) -> bool {
+        self.joiner.is_holding()
+    }
+
+    /// The event of a line that stands for itself; never none: what is not known comes out raw.
     pub fn read(&mut self, line: Line<'_>, reference: &Reference) -> Parsed {
         let original = mask(line.text);
         let (mut event, times) = match self.format {
             Format::Web => (web::parse(line.text, &original, reference), 1),
-            Format::Syslog | Format::Pam | Format::Service => {
+            Format::Syslog | Format::Pam | Format::Service | Format::Audit => {
                 self.read_syslog(line.text, &original, reference)
             }
         };

@@ -4,17 +4,22 @@
 //! are given when the batch is packed, so an event that was counted as dropped never leaves a
 //! hole. While the disk refuses, the batch in hand is tried again; the queue behind it fills,
 //! log readers wait and captured events are dropped and counted at the queue.
+//!
+//! When the agent ends in order its very last event says so (`agent_stop`): a host that falls
+//! silent after it is no alarm, one that falls silent without it is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use watchpost_model::ledger::Stage;
 use watchpost_model::wire::{self, Batch, PackError};
-use watchpost_model::{Event, Value, field, limits};
+use watchpost_model::{Event, Kind, Timestamp, Value, field, limits};
 
 use crate::clock;
 use crate::counters::Counters;
+use crate::mask::Masker;
 use crate::queue::{Item, Outlet};
 use crate::ship::{Backoff, count};
 use crate::spool::{Append, Error, Shared};
@@ -38,10 +43,14 @@ pub struct Batcher {
     pub spool: Shared,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// What hides numbers of persons.
+    pub masker: Masker,
     /// The host's name.
     pub host: String,
     /// The wish to end.
     pub stop: Stop,
+    /// Whether that wish was the operator's; only then the collector is told.
+    pub in_order: Arc<AtomicBool>,
     /// Wished by the batcher once it will append nothing more.
     pub drained: Stop,
 }
@@ -55,8 +64,10 @@ struct Pending {
 }
 
 impl Pending {
-    fn push(&mut self, item: Item, now: Instant) {
+    fn push(&mut self, item: Item, masker: &Masker, now: Instant) {
         let mut event = item.event;
+        // Before anything is cut: half a number would not be known as one.
+        masker.apply(&mut event);
         trim(&mut event);
         self.events.push(event);
         if let Some(position) = item.position {
@@ -85,13 +96,16 @@ impl Batcher {
                 break;
             }
             match self.outlet.take(pending.patience(now)) {
-                Ok(Some(item)) => pending.push(item, clock::monotonic()),
+                Ok(Some(item)) => pending.push(item, &self.masker, clock::monotonic()),
                 Ok(None) => {}
                 Err(_) => break,
             }
             if pending.is_due(clock::monotonic()) {
                 self.flush(std::mem::take(&mut pending));
             }
+        }
+        if self.in_order.load(Ordering::Acquire) {
+            pending.events.push(farewell(clock::now()));
         }
         self.flush(pending);
         self.drained.stop();
@@ -153,6 +167,16 @@ impl Batcher {
     }
 }
 
+/// The last word of an agent that was asked to end.
+fn farewell(now: Timestamp) -> Event {
+    let mut event = Event::new(Kind::HostState, now);
+    event.record.set(field::EVENT_KIND, "state");
+    event.record.set(field::EVENT_ACTION, "agent_stop");
+    event.record.set(field::EVENT_TYPE, "end");
+    event.record.set(field::AGENT_VERSION, env!("CARGO_PKG_VERSION"));
+    event
+}
+
 /// Cuts what is over the wire's bounds, and marks the event.
 fn trim(event: &mut Event) {
     let long: Vec<_> = event.record.iter().filter(|(_, value)| is_long(value)).map(|(id, _)| id).collect();
@@ -191,7 +215,6 @@ mod tests {
     use super::*;
     use crate::queue::{Position, queue};
     use crate::spool::{Settings, Spool};
-    use watchpost_model::{Kind, Timestamp};
 
     fn event(text: &str) -> Event {
         let mut event = Event::new(Kind::Log, Timestamp::EPOCH);
@@ -207,6 +230,11 @@ mod tests {
 
     /// Runs a batcher over these items until the queue closes.
     fn batch_all(items: Vec<(Event, Option<Position>)>) -> Rig {
+        batch_until(items, false)
+    }
+
+    /// The same; `in_order` says whether the end was asked for.
+    fn batch_until(items: Vec<(Event, Option<Position>)>, in_order: bool) -> Rig {
         let folder = tempfile::tempdir().unwrap();
         let (spool, _) = Spool::open(folder.path(), Settings::default(), 7).unwrap();
         let spool = Shared::new(spool);
@@ -221,8 +249,10 @@ mod tests {
             outlet,
             spool: spool.clone(),
             counters: counters.clone(),
+            masker: Masker::new(crate::mask::Settings::default(), b"key"),
             host: "h".into(),
             stop,
+            in_order: Arc::new(AtomicBool::new(in_order)),
             drained: drained.clone(),
         };
         batcher.run();
@@ -237,6 +267,24 @@ mod tests {
             spool.acknowledge(waiting.sequence);
         }
         batches
+    }
+
+    #[test]
+    fn the_last_event_of_an_orderly_end_says_so_and_no_other_does() {
+        let rig = batch_until(vec![(event("1"), None)], true);
+        let last = read_all(&rig.spool).pop().and_then(|batch| batch.events.last().cloned()).unwrap();
+        assert_eq!((last.kind, last.text(field::EVENT_ACTION)), (Kind::HostState, Some("agent_stop")));
+        let rig = batch_until(vec![(event("1"), None)], false);
+        assert!(read_all(&rig.spool).iter().flat_map(|batch| &batch.events).all(|e| e.kind == Kind::Log));
+    }
+
+    #[test]
+    fn no_number_of_a_person_reaches_the_disk_even_where_text_is_cut() {
+        let long = format!("{} 11010519491231002X", "x".repeat(limits::TEXT_BYTES - 10));
+        let rig = batch_all(vec![(event("call 13800138000"), None), (event(&long), None)]);
+        let batch = read_all(&rig.spool).remove(0);
+        assert_eq!(batch.events[0].text(field::MESSAGE), Some("call 138****8000"));
+        assert!(!batch.events[1].text(field::MESSAGE).unwrap().contains("194912"));
     }
 
     #[test]

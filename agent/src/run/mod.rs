@@ -11,6 +11,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use watchpost_model::Timestamp;
 use crate::config::{Schema, Settings};
 use crate::control::{self, Meter, Status};
 use crate::counters::Counters;
+use crate::mask::Masker;
 use crate::queue::queue;
 use crate::ship::{self, Board, Credentials, Https, Shipper};
 use crate::spool::{self, Recovery, Shared, Spool};
@@ -87,6 +89,7 @@ pub enum Error {
 pub struct Handle {
     reporter: Arc<Reporter>,
     stop: Stop,
+    in_order: Arc<AtomicBool>,
     workers: Vec<Worker>,
     sensors: Vec<JoinHandle<()>>,
     _lock: Lock,
@@ -102,7 +105,10 @@ pub fn run(settings: &Settings, stop: &Stop) -> Result<(), Error> {
     while died.is_ok() && !stop.sleep(Duration::from_secs(1)) {
         died = handle.check();
     }
-    handle.stop();
+    match died.is_ok() {
+        true => handle.stop(),
+        false => handle.end(),
+    }
     died
 }
 
@@ -128,6 +134,7 @@ pub fn start_with(settings: &Settings, sensors: impl FnOnce(Feed) -> Sensors) ->
     let transport = Https::new(&shipping)?;
     let (spool, recovery) = Spool::open(&dir.join("spool"), settings.spool, ship::random())?;
     report_recovery(&recovery);
+    let masker = Masker::open(settings.mask, &dir.join("mask.key")).map_err(unusable)?;
 
     let counters = Arc::new(Counters::default());
     ship::count(&counters, &spool.stats());
@@ -164,12 +171,15 @@ pub fn start_with(settings: &Settings, sensors: impl FnOnce(Feed) -> Sensors) ->
         spool: spool.clone(),
         board: board.clone(),
     });
+    let in_order = Arc::new(AtomicBool::new(false));
     let batcher = Batcher {
         outlet,
         spool: spool.clone(),
         counters: counters.clone(),
+        masker,
         host,
         stop: stop.clone(),
+        in_order: in_order.clone(),
         drained: drained.clone(),
     };
     let shipper = Shipper::new(spool, transport, counters, board, drained.clone());
@@ -179,7 +189,7 @@ pub fn start_with(settings: &Settings, sensors: impl FnOnce(Feed) -> Sensors) ->
         Worker::spawn("shipper", move || shipper.run())?,
         Worker::spawn("reporter", move || talker.run(&quiet))?,
     ];
-    Ok(Handle { reporter, stop, workers, sensors: seen.threads, _lock: lock })
+    Ok(Handle { reporter, stop, in_order, workers, sensors: seen.threads, _lock: lock })
 }
 
 impl Handle {
@@ -200,8 +210,15 @@ impl Handle {
         }
     }
 
-    /// Ends the agent in order: sensors, batcher, shipper. Takes at most some six seconds.
+    /// Ends the agent in order: sensors, batcher, shipper. The collector is told that it is on
+    /// purpose. Takes at most some six seconds.
     pub fn stop(self) {
+        self.in_order.store(true, Ordering::Release);
+        self.end();
+    }
+
+    /// Ends what still runs. The collector is told nothing, so that it misses this host.
+    fn end(self) {
         self.stop.stop();
         for worker in &self.workers {
             if !worker.wait(JOIN) {

@@ -16,7 +16,7 @@ use crate::parse::Format;
 use crate::queue::Inlet;
 use crate::spool::Shared;
 use crate::stop::Stop;
-use crate::{capture, flow, journald, process, state, tail};
+use crate::{capture, files, flow, journald, process, state, tail};
 
 /// What sensors are given.
 #[derive(Debug)]
@@ -69,6 +69,7 @@ pub fn start(settings: &Settings, feed: Feed) -> Sensors {
     } else {
         sensors.blind.push("processes are not watched: process.enabled is false".into());
     }
+    sensors.watch_files(settings, &feed);
     sensors.tell_state(settings, feed);
     sensors
 }
@@ -144,6 +145,19 @@ impl Sensors {
         files
     }
 
+    fn watch_files(&mut self, settings: &Settings, feed: &Feed) {
+        if !settings.files.enabled {
+            self.blind.push("changes of files are not watched: files.enabled is false".into());
+            return;
+        }
+        let wanted = files::Settings {
+            paths: settings.files.paths.clone(),
+            sweep: settings.files.sweep.0,
+            baseline: settings.state_dir.join("files.json"),
+        };
+        self.add(files::start(&wanted, feed.inlet.clone(), feed.stop.clone()));
+    }
+
     /// Last, because the heartbeat says what all the others can not see.
     fn tell_state(&mut self, settings: &Settings, feed: Feed) {
         let wanted = state::Settings { every: settings.state_interval, disk: settings.state_dir.clone() };
@@ -157,6 +171,6 @@ impl Sensors {
                 spool_batches: waiting.batches,
             }
         };
-        self.add(state::start(&wanted, report, feed.inlet, feed.stop));
+        self.add(state::start(&wanted, report, feed.inlet, feed.counters, feed.stop));
     }
 }

@@ -3,11 +3,13 @@
 //! It says what the agent can not see, so that silence is never taken for safety. What other rooms
 //! know (the capture rung, blind spots, the spool) comes through a closure that is asked each time.
 
+mod losses;
 mod measure;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,9 +17,11 @@ use watchpost_model::event::HostState;
 use watchpost_model::{Event, Timestamp, Value, field as f, limits};
 
 use crate::clock;
+use crate::counters::Counters;
 use crate::queue::Inlet;
 use crate::stop::Stop;
 use crate::tail::Running;
+use losses::Losses;
 use measure::{Ticks, kilobytes, ratio, read};
 
 /// How often the state is told.
@@ -48,18 +52,25 @@ pub struct Report {
     pub spool_batches: u64,
 }
 
-/// Starts telling.
+/// Starts telling: how the host is, and what of `counters` was lost since.
 #[must_use]
-pub fn start<R>(settings: &Settings, report: R, inlet: Inlet, stop: Stop) -> Running
+pub fn start<R>(settings: &Settings, report: R, inlet: Inlet, counters: Arc<Counters>, stop: Stop) -> Running
 where
     R: Fn() -> Report + Send + 'static,
 {
     let settings = settings.clone();
     let every = settings.every;
     let mut sampler = Sampler::new(settings);
+    let mut losses = Losses::since(counters.ledger());
     let spawned = thread::Builder::new().name("state".to_owned()).spawn(move || {
         loop {
             inlet.offer(sampler.sample(report(), clock::now(), clock::monotonic()));
+            for event in losses.tell(counters.ledger(), clock::now()) {
+                // A full queue is the usual reason of a loss: this one waits.
+                if inlet.put(event, None, &stop).is_err() {
+                    return;
+                }
+            }
             if stop.sleep(every) {
                 return;
             }
@@ -168,19 +179,18 @@ fn addresses() -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counters::Counters;
     use crate::queue::queue;
-    use std::sync::Arc;
     use watchpost_model::Kind;
 
     #[test]
     fn the_first_heartbeat_comes_at_once_and_says_what_is_blind() {
-        let (inlet, outlet) = queue(4, Arc::new(Counters::default()));
+        let counters = Arc::new(Counters::default());
+        let (inlet, outlet) = queue(4, counters.clone());
         let stop = Stop::default();
         let report =
             || Report { rung: "none".into(), blind: vec!["all".into()], spool_bytes: 7, spool_batches: 1 };
         let settings = Settings { every: Duration::from_hours(1), disk: "/".into() };
-        let running = start(&settings, report, inlet, stop.clone());
+        let running = start(&settings, report, inlet, counters, stop.clone());
         let event = outlet.take(Duration::from_secs(20)).unwrap().unwrap().event;
         stop.stop();
         for thread in running.threads {

@@ -66,7 +66,8 @@ pub fn default_files(system: bool) -> Vec<Files> {
         ("messages", "/var/log/messages"),
         ("cron", "/var/log/cron"),
     ];
-    const WEB: [(&str, &str); 3] = [
+    const OWN: [(&str, &str); 4] = [
+        ("auditd", "/var/log/audit/audit.log"),
         ("nginx", "/var/log/nginx/*access*.log"),
         ("apache", "/var/log/apache2/*access*.log"),
         ("apache", "/var/log/httpd/*access*log"),
@@ -75,7 +76,7 @@ pub fn default_files(system: bool) -> Vec<Files> {
         Some(Files { name: name.to_owned(), path: PathBuf::from(path), format: Format::named(name)? })
     };
     let system = SYSTEM.into_iter().filter(|_| system);
-    system.chain(WEB).filter_map(named).collect()
+    system.chain(OWN).filter_map(named).collect()
 }
 
 /// A sensor that runs.

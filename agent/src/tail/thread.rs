@@ -9,7 +9,7 @@ use std::thread;
 use jiff::tz::TimeZone;
 use watchpost_model::event::Log;
 use watchpost_model::ledger::Stage;
-use watchpost_model::{Event, field as f};
+use watchpost_model::{Event, Kind, field as f};
 
 use super::checkpoint::Checkpoint;
 use super::follow::{Entry, Follow, From};
@@ -174,24 +174,42 @@ impl Followed {
 
     fn poll(&mut self, output: &Output) -> Result<bool, Closed> {
         let Self { source, name, path, follow, reader, .. } = self;
-        follow.poll(&mut |entry| {
+        let more = follow.poll(&mut |entry| {
             output.counters.pass(Stage::Lines, 1);
             let events = events(&entry, reader, &output.reference, name, path);
             let last = events.len().saturating_sub(1);
+            let holding = reader.is_holding();
             for (at, event) in events.into_iter().enumerate() {
-                // The place belongs to the last event of a line, or a crash would lose the rest.
+                // The place belongs to the last event of a line, or a crash would lose the rest; and
+                // to none while lines before it are not told yet.
                 let position = entry
                     .checkpoint
-                    .filter(|_| at == last)
+                    .filter(|_| at == last && !holding)
                     .map(|checkpoint| Position { source: source.clone(), value: checkpoint.to_value() });
                 output.inlet.put(event, position, &output.stop)?;
             }
             Ok(())
-        })
+        })?;
+        self.tell_overdue(output)?;
+        Ok(more)
+    }
+
+    /// Tells the events whose other lines have not come in time.
+    fn tell_overdue(&mut self, output: &Output) -> Result<(), Closed> {
+        let mut events = self.reader.overdue(output.reference.now);
+        let Some(mut last) = events.pop() else { return Ok(()) };
+        for mut event in events {
+            note_file(&mut event, &self.name, &self.path);
+            output.inlet.put(event, None, &output.stop)?;
+        }
+        note_file(&mut last, &self.name, &self.path);
+        let place = self.follow.checkpoint().filter(|_| !self.reader.is_holding());
+        let position = place.map(|checkpoint| self.position(&checkpoint));
+        output.inlet.put(last, position, &output.stop)
     }
 }
 
-/// The events of one line; none of an empty line.
+/// The events that one line completes; none of an empty line.
 fn events(
     entry: &Entry<'_>,
     reader: &mut Reader,
@@ -204,12 +222,20 @@ fn events(
     if text.trim().is_empty() {
         return Vec::new();
     }
-    let mut parsed = reader.read(Line { text: &text, cut: line.cut }, reference);
-    let record = &mut parsed.event.record;
-    record.set(f::LOG_FILE_PATH, path);
-    record.set(f::LOG_OFFSET, entry.placed.start);
-    record.set(f::LOG_SOURCE, name);
-    vec![parsed.event; usize::from(parsed.times)]
+    let mut events = reader.take(Line { text: &text, cut: line.cut }, reference);
+    for event in &mut events {
+        note_file(event, name, path);
+        // An event of several lines has no place of its own.
+        if event.kind != Kind::Audit {
+            event.record.set(f::LOG_OFFSET, entry.placed.start);
+        }
+    }
+    events
+}
+
+fn note_file(event: &mut Event, name: &str, path: &str) {
+    event.record.set(f::LOG_FILE_PATH, path);
+    event.record.set(f::LOG_SOURCE, name);
 }
 
 /// Where events go.
