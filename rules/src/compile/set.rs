@@ -11,7 +11,6 @@ use super::core::{Body, Bucket, Core, Joined};
 use super::names::NameId;
 use super::rule::{Rule, rule};
 use crate::ast::{CorrelationRule, Counting, DetectionRule, Document, FilterRule, Head};
-use crate::engine::Index;
 use crate::lint;
 use crate::pack::{Blind, Rejected, Source};
 use crate::parse;
@@ -288,15 +287,7 @@ impl Loading {
                 buckets.entry(rule.logsource.clone()).or_default().push(at);
             }
         }
-        let bodies = &self.core.bodies;
-        let detection = |at: &usize| match bodies.get(*at)? {
-            Body::Detection(detection) => Some((*at, detection)),
-            Body::Correlation(_) => None,
-        };
-        let bucket = |(logsource, rules): (OwnedLogsource, Vec<usize>)| {
-            let index = Index::build(rules.iter().filter_map(detection));
-            Bucket { logsource, rules, index }
-        };
+        let bucket = |(logsource, rules): (OwnedLogsource, Vec<usize>)| Bucket { logsource, rules };
         self.core.buckets = buckets.into_iter().map(bucket).collect();
     }
 }
