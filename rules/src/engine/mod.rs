@@ -10,7 +10,7 @@ mod eval;
 mod route;
 mod view;
 
-pub(crate) use eval::{cut, expr, holds, item_holds};
+pub(crate) use eval::{condition, cut, expr, holds, item_holds};
 pub(crate) use route::Plans;
 pub(crate) use view::{Facts, View};
 

@@ -62,7 +62,10 @@ pub(crate) fn foreign(json: &Json, fields: &Fields, texts: &mut Texts, joined: &
     let Some(root) = json.as_object() else { return };
     let mut walk = Walk { fields, texts, joined };
     walk.map(root);
-    for (name, field) in &fields.dotted {
+    // A path leads through maps and lists; most events are flat.
+    let nested = !fields.dotted.is_empty()
+        && root.values().any(|value| matches!(value, Json::Object(_) | Json::Array(_)));
+    for (name, field) in fields.dotted.iter().filter(|_| nested) {
         if !walk.texts.is_present(*field) {
             taxonomy::path(json, name, &mut Into { texts: walk.texts, field: *field });
         }
