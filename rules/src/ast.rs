@@ -89,7 +89,7 @@ pub struct CorrelationRule {
 }
 
 /// What a correlation counts in its window.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Counting {
     /// Events.
     Events,
@@ -97,6 +97,21 @@ pub enum Counting {
     Values(Vec<String>),
     /// Distinct base rules, of which all must have fired.
     Rules(Order),
+    /// Base rules, by position, of which these must have fired.
+    When(Condition),
+    /// A figure over the numbers in a field.
+    Figure(Figure, String),
+}
+
+/// A figure over numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// Their sum.
+    Sum,
+    /// Their mean.
+    Average,
+    /// The smallest of them that so many per cent do not exceed (nearest rank); 50 is the median.
+    Percentile(u8),
 }
 
 /// Whether a temporal correlation minds the order of its rules.

@@ -9,7 +9,7 @@ use watchpost_model::field::sigma::Logsource;
 use super::names::{NameId, Names};
 use super::rule::Rule;
 use crate::ast::{Compare, Counting, Detection};
-use crate::engine::Index;
+use crate::engine::Plans;
 use crate::taxonomy::OwnedLogsource;
 
 /// Everything that matching needs, unchanging once built.
@@ -23,6 +23,7 @@ pub(crate) struct Core {
     /// By rule: the correlations that count it, as positions in `rules`.
     pub(crate) feeds: Vec<Vec<usize>>,
     pub(crate) by_id: HashMap<String, usize>,
+    pub(crate) plans: Plans,
 }
 
 /// What a rule does.
@@ -53,13 +54,13 @@ pub(crate) struct Joined {
 pub(crate) struct Bucket {
     pub(crate) logsource: OwnedLogsource,
     pub(crate) rules: Vec<usize>,
-    pub(crate) index: Index,
 }
 
 impl Core {
-    /// Buckets whose rules want an event of any of these logsources, each once.
-    pub(crate) fn wanting(&self, event: &[Logsource<'_>]) -> impl Iterator<Item = &Bucket> {
-        self.buckets.iter().filter(move |bucket| event.iter().any(|one| bucket.logsource.view().wants(one)))
+    /// Buckets whose rules want an event of any of these logsources, each once, by position.
+    pub(crate) fn wanting(&self, event: &[Logsource<'_>]) -> Vec<usize> {
+        let wants = |bucket: &Bucket| event.iter().any(|one| bucket.logsource.view().wants(one));
+        self.buckets.iter().enumerate().filter(|(_, bucket)| wants(bucket)).map(|(at, _)| at).collect()
     }
 
     /// The rule with this id.

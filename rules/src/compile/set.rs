@@ -11,10 +11,9 @@ use super::core::{Body, Bucket, Core, Joined};
 use super::names::NameId;
 use super::rule::{Rule, rule};
 use crate::ast::{CorrelationRule, Counting, DetectionRule, Document, FilterRule, Head};
-use crate::engine::Index;
 use crate::lint;
 use crate::pack::{Blind, Rejected, Source};
-use crate::parse;
+use crate::parse::{self, Placeholders};
 use crate::taxonomy::OwnedLogsource;
 
 /// Rules ready to match, and what could not be loaded.
@@ -30,16 +29,22 @@ impl RuleSet {
     /// Loads rules. Never fails: see [`RuleSet::rejected`].
     #[must_use]
     pub fn load(sources: &[Source]) -> Self {
+        Self::load_with(sources, &Placeholders::new())
+    }
+
+    /// Loads rules whose placeholders (`expand`) stand for these values.
+    #[must_use]
+    pub fn load_with(sources: &[Source], placeholders: &Placeholders) -> Self {
         let mut loading = Loading::default();
         for source in sources {
-            let parsed = parse::parse(source);
+            let parsed = parse::parse_with(source, placeholders);
             loading.rejected.extend(parsed.rejected);
             loading.remarks.extend(parsed.remarks);
             for document in parsed.documents {
                 loading.take(document, &source.name);
             }
         }
-        loading.finish(hash(sources))
+        loading.finish(hash(sources, placeholders))
     }
 
     /// Every loaded rule, detections first.
@@ -66,19 +71,32 @@ impl RuleSet {
         lint::blind(&self.core)
     }
 
-    /// SHA-256 over the contents in sorted order, hex: equal for the same rules wherever they lie.
+    /// Compiles the rules of every logsource that a rule names, which else happens when the first
+    /// event of a logsource comes. For a collector that would rather wait now.
+    pub fn prepare(&self) {
+        for bucket in &self.core.buckets {
+            let meets = vec![(None, self.core.wanting(&[bucket.logsource.view()]))];
+            self.core.plans.plan(&self.core, meets);
+        }
+    }
+
+    /// SHA-256 over the contents in sorted order, hex: equal for the same rules (and the same values for
+    /// their placeholders) wherever they lie.
     #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash
     }
 }
 
-fn hash(sources: &[Source]) -> String {
+fn hash(sources: &[Source], placeholders: &Placeholders) -> String {
     let mut digests: Vec<_> = sources.iter().map(|source| Sha256::digest(source.text.as_bytes())).collect();
     digests.sort_unstable();
     let mut hasher = Sha256::new();
     for digest in &digests {
         hasher.update(digest);
+    }
+    if !placeholders.is_empty() {
+        hasher.update(format!("{placeholders:?}").as_bytes());
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -223,6 +241,7 @@ impl Loading {
         let group = from.group_by.iter().map(|key| (key.clone(), self.fields(from, key, &members))).collect();
         let counted = match &from.kind {
             Counting::Values(fields) => fields.iter().map(|key| self.fields(from, key, &members)).collect(),
+            Counting::Figure(_, field) => vec![self.fields(from, field, &members)],
             _ => Vec::new(),
         };
         let joined = Joined {
@@ -288,15 +307,7 @@ impl Loading {
                 buckets.entry(rule.logsource.clone()).or_default().push(at);
             }
         }
-        let bodies = &self.core.bodies;
-        let detection = |at: &usize| match bodies.get(*at)? {
-            Body::Detection(detection) => Some((*at, detection)),
-            Body::Correlation(_) => None,
-        };
-        let bucket = |(logsource, rules): (OwnedLogsource, Vec<usize>)| {
-            let index = Index::build(rules.iter().filter_map(detection));
-            Bucket { logsource, rules, index }
-        };
+        let bucket = |(logsource, rules): (OwnedLogsource, Vec<usize>)| Bucket { logsource, rules };
         self.core.buckets = buckets.into_iter().map(bucket).collect();
     }
 }

@@ -21,6 +21,7 @@ use watchpost_model::id::EventRef;
 use crate::ast::{Counting, Order};
 use crate::compile::{Body, Core, Joined};
 use crate::engine::{Finding, View, cut};
+use crate::matcher::Had;
 use window::{Entry, Window};
 
 /// Windows kept over all correlations: at about 0.5 kB each, 50 MB.
@@ -111,11 +112,15 @@ impl Windows {
         Some(Finding { rule, time: fired.time, matched, group, events, count: Some(fired.count) })
     }
 
-    /// What an entry counts as: equal numbers are counted once.
+    /// What an entry counts as: equal numbers are counted once; of a figure, the bits of its number.
     fn counted(&self, joined: &Joined, member: usize, view: &View<'_>) -> Option<u64> {
         match &joined.kind {
             Counting::Events => Some(0),
-            Counting::Rules(Order::Any | Order::AsListed) => u64::try_from(member).ok(),
+            Counting::Rules(Order::Any | Order::AsListed) | Counting::When(_) => u64::try_from(member).ok(),
+            Counting::Figure(..) => {
+                let slot = view.slot(*joined.counted.first()?.get(member)?);
+                slot.values.iter().find_map(Had::number).map(f64::to_bits)
+            }
             Counting::Values(_) => {
                 let fields = joined.counted.iter().map(|fields| fields.get(member));
                 let texts: Option<Vec<String>> = fields.map(|field| view.slot(*field?).joined()).collect();

@@ -161,3 +161,64 @@ fn too_many_groups_give_up_the_stalest_and_count_them() {
     let evicted = feed.detector.counters().evicted;
     assert_eq!(evicted, u64::try_from(super::GIVE_UP).unwrap());
 }
+
+/// Feeds flows of so many bytes from one source; the seconds at which the correlation fired.
+fn fired_at(correlation: &str, flows: &[(i64, u64)]) -> Vec<(i64, Option<u64>)> {
+    let base = "title: flow\nname: flow\nlogsource: {category: firewall}\ndetection: {s: {source.bytes|exists: true}, condition: s}\n---\ntitle: figure\n";
+    let set = RuleSet::load(&[Source { name: "f.yml".into(), text: format!("{base}{correlation}") }]);
+    assert_eq!(set.rejected(), []);
+    let mut detector = Detector::new(&set);
+    let mut out = Vec::new();
+    for (index, (second, bytes)) in (0..).zip(flows) {
+        let time = Timestamp::from_parts(*second, 0);
+        let mut event = Event::new(Kind::Flow, time);
+        event.record.set(field::SOURCE_IP, Ipv4Addr::new(192, 0, 2, 1));
+        event.record.set(field::SOURCE_BYTES, *bytes);
+        let found = detector.observe(&Subject::Typed(&event), EventRef { frame: 1, index }, time);
+        out.extend(found.iter().map(|finding| (*second, finding.count)));
+    }
+    out
+}
+
+fn figure(kind: &str, condition: &str) -> String {
+    format!(
+        "correlation: {{type: {kind}, rules: [flow], group-by: [source.ip], timespan: 10s, condition: {{field: source.bytes, {condition}}}}}\n"
+    )
+}
+
+#[test]
+fn a_sum_adds_up_what_the_window_holds_and_forgets_what_left_it() {
+    let sum = figure("value_sum", "gte: 100");
+    assert_eq!(fired_at(&sum, &[(1, 60), (2, 30), (3, 10)]), [(3, Some(100))]);
+    assert_eq!(fired_at(&sum, &[(1, 60), (12, 60)]), []);
+    // What comes late still counts where it belongs.
+    assert_eq!(fired_at(&sum, &[(1, 60), (9, 30), (5, 10)]).len(), 1);
+}
+
+#[test]
+fn a_mean_may_also_be_too_low() {
+    assert_eq!(fired_at(&figure("value_avg", "gt: 50"), &[(1, 40), (2, 70)]), [(2, Some(55))]);
+    assert_eq!(fired_at(&figure("value_avg", "lt: 50"), &[(1, 60), (2, 20)]), [(2, Some(40))]);
+}
+
+#[test]
+fn a_percentile_is_the_number_that_so_many_do_not_exceed() {
+    let flows: Vec<(i64, u64)> = (1..=9).map(|n| (n, 10)).chain([(9, 90), (9, 90)]).collect();
+    assert_eq!(fired_at(&figure("value_percentile", "percentile: 90, gte: 90"), &flows), [(9, Some(90))]);
+    assert_eq!(fired_at(&figure("value_percentile", "gte: 90"), &flows), []);
+    assert_eq!(fired_at(&figure("value_median", "gte: 20"), &[(1, 10), (2, 20), (3, 30)]), [(3, Some(20))]);
+}
+
+#[test]
+fn a_condition_says_which_rules_must_come_together() {
+    let mut feed = Feed::new(
+        "correlation: {type: temporal, rules: [failed, passed], group-by: [source.ip], timespan: 10s, condition: failed and passed}\n",
+    );
+    assert_eq!(feed.login(1, 1, "root", "failure").len(), 0);
+    assert_eq!(feed.login(2, 2, "root", "success").len(), 0);
+    assert_eq!(feed.login(3, 1, "root", "success").len(), 1);
+    let mut feed = Feed::new(
+        "correlation: {type: temporal, group-by: [source.ip], timespan: 10s, condition: failed or passed}\n",
+    );
+    assert_eq!(feed.login(1, 1, "root", "failure").len(), 1);
+}

@@ -8,12 +8,20 @@ use std::collections::{HashMap, VecDeque};
 use watchpost_model::Timestamp;
 use watchpost_model::id::EventRef;
 
-use crate::ast::{Counting, Order};
+use crate::ast::{Counting, Figure, Order};
 use crate::compile::Joined;
+use crate::engine::condition;
 
 /// Findings kept in one window where its threshold does not need more. More would only sharpen
 /// the count of an attack that is already told, and cost time with each event of a flood.
 const MOST_ENTRIES: usize = 1_024;
+
+/// Findings kept in one window whose numbers make a figure. A sum over more is too low, and
+/// those forgotten are counted.
+const MOST_FIGURES: usize = 8_192;
+
+/// Windows tried for one late finding where each must be summed anew.
+const MOST_ENDS: usize = 64;
 
 /// One finding of a base rule.
 #[derive(Clone, Copy, Debug)]
@@ -94,8 +102,12 @@ impl Window {
         while self.entries.front().is_some_and(|entry| entry.time < keep_from) {
             self.entries.pop_front();
         }
-        let threshold = joined.bounds.iter().map(|(_, number)| *number).max().unwrap_or(0);
-        let most = usize::try_from(threshold).unwrap_or(usize::MAX).saturating_mul(2).max(MOST_ENTRIES);
+        let most = if let Counting::Figure(..) = joined.kind {
+            MOST_FIGURES
+        } else {
+            let threshold = joined.bounds.iter().map(|(_, number)| *number).max().unwrap_or(0);
+            usize::try_from(threshold).unwrap_or(usize::MAX).saturating_mul(2).max(MOST_ENTRIES)
+        };
         let over = self.entries.len().saturating_sub(most);
         self.entries.drain(..over);
         u64::try_from(over).unwrap_or(u64::MAX)
@@ -106,22 +118,33 @@ impl Window {
         let from = self.entries.partition_point(|entry| entry.time <= end.minus(joined.timespan));
         let to = self.entries.partition_point(|entry| entry.time <= end);
         let inside = || self.entries.range(from..to);
-        let count = match &joined.kind {
-            Counting::Events => to - from,
-            Counting::Values(_) | Counting::Rules(_) => {
-                let mut seen: Vec<u64> = inside().map(|entry| entry.counted).collect();
-                seen.sort_unstable();
-                seen.dedup();
-                seen.len()
-            }
+        let distinct = || {
+            let mut seen: Vec<u64> = inside().map(|entry| entry.counted).collect();
+            seen.sort_unstable();
+            seen.dedup();
+            seen
         };
-        let count = u64::try_from(count).unwrap_or(u64::MAX);
-        let holds = match &joined.kind {
-            Counting::Rules(order) => {
-                let all = u64::try_from(joined.members.len()).unwrap_or(u64::MAX);
-                count == all && (*order == Order::Any || in_turn(inside(), all))
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let bounded = |count: u64| joined.bounds.iter().all(|(how, number)| how.holds(&count, number));
+        let (count, holds) = match &joined.kind {
+            Counting::Events => (number(to - from), bounded(number(to - from))),
+            Counting::Values(_) => {
+                let count = number(distinct().len());
+                (count, bounded(count))
             }
-            _ => joined.bounds.iter().all(|(how, number)| how.holds(&count, number)),
+            Counting::Rules(order) => {
+                let (count, all) = (number(distinct().len()), number(joined.members.len()));
+                (count, count == all && (*order == Order::Any || in_turn(inside(), all)))
+            }
+            Counting::When(of) => {
+                let seen = distinct();
+                let fired = |at: usize| seen.binary_search(&number(at)).is_ok();
+                (number(seen.len()), condition(of, &fired))
+            }
+            Counting::Figure(how, _) => {
+                let figure = figure(*how, inside().map(|entry| f64::from_bits(entry.counted)))?;
+                (whole(figure), joined.bounds.iter().all(|(how, bound)| how.holds(&figure, &real(*bound))))
+            }
         };
         holds.then(|| Fired { time: end, count, events: inside().map(|entry| entry.event).collect() })
     }
@@ -134,8 +157,13 @@ impl Window {
         let mut ends: Vec<Timestamp> =
             self.entries.range(from..).map(|entry| entry.time).take_while(|end| *end < until).collect();
         ends.dedup();
-        let end = self.densest(&ends, joined)?;
-        self.ending(end, joined)
+        match &joined.kind {
+            // The densest window need not be the one that holds.
+            Counting::When(_) | Counting::Figure(..) => {
+                ends.iter().take(MOST_ENDS).find_map(|end| self.ending(*end, joined))
+            }
+            _ => self.ending(self.densest(&ends, joined)?, joined),
+        }
     }
 
     /// Among these window ends the one that counts most, in one sweep.
@@ -166,6 +194,33 @@ impl Window {
         }
         best.1
     }
+}
+
+/// The figure; `None` of no numbers.
+fn figure(how: Figure, numbers: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut numbers: Vec<f64> = numbers.collect();
+    let sum = || numbers.iter().sum::<f64>();
+    let count = real(u64::try_from(numbers.len()).unwrap_or(u64::MAX));
+    match how {
+        _ if numbers.is_empty() => None,
+        Figure::Sum => Some(sum()),
+        Figure::Average => Some(sum() / count),
+        Figure::Percentile(rank) => {
+            let at = (numbers.len() * usize::from(rank)).div_ceil(100).saturating_sub(1);
+            let last = numbers.len() - 1;
+            Some(*numbers.select_nth_unstable_by(at.min(last), f64::total_cmp).1)
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "thresholds of a person's making are far below 2^53")]
+const fn real(number: u64) -> f64 {
+    number as f64
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a float saturates")]
+const fn whole(number: f64) -> u64 {
+    number.round() as u64
 }
 
 /// Whether the rules fired in the order listed: 0, 1, 2… as a subsequence.

@@ -2,13 +2,16 @@
 //!
 //! An event meets only the rules of its logsources. Findings of base rules go on into the
 //! correlations that count them. Time is the event's own, handed in; nothing here reads a clock.
+//! Rules are found the quick way ([`compiled`]); the plain way ([`eval`]) says why one fired, and
+//! is the judge that the quick way must agree with.
 
+mod compiled;
 mod eval;
-mod index;
+mod route;
 mod view;
 
-pub(crate) use eval::{cut, expr, holds, item_holds};
-pub(crate) use index::Index;
+pub(crate) use eval::{condition, cut, expr, holds, item_holds};
+pub(crate) use route::Plans;
 pub(crate) use view::{Facts, View};
 
 use std::sync::Arc;
@@ -19,6 +22,9 @@ use watchpost_model::field::sigma::{Class, Logsource};
 use watchpost_model::field::{self, sigma};
 use watchpost_model::id::EventRef;
 use watchpost_model::{Event, Timestamp};
+
+use compiled::{Entry, Plan, Scratch};
+use route::Routes;
 
 use crate::compile::{Body, Core, Rule, RuleSet};
 use crate::correlate::{Arrival, Windows};
@@ -69,24 +75,26 @@ pub struct Detector {
     windows: Windows,
     counters: Counters,
     way: Way,
+    routes: Routes,
+    scratch: Scratch,
 }
 
-/// How rules are found for an event.
+/// How rules are held against an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// Through the index.
-    Indexed,
-    /// Each rule in turn.
+    /// Compiled together.
+    Compiled,
+    /// Each in turn.
     Plain,
 }
 
 /// One event on its way through the rules.
-struct Pass<'a> {
+struct Pass<'e> {
+    subject: Subject<'e>,
     at: EventRef,
     time: Timestamp,
     fired: Vec<usize>,
-    wanted: bool,
-    findings: &'a mut Vec<Finding>,
+    findings: Vec<Finding>,
 }
 
 impl Detector {
@@ -95,7 +103,14 @@ impl Detector {
     pub fn new(set: &RuleSet) -> Self {
         let core = Arc::clone(&set.core);
         let windows = Windows::new(&core);
-        Self { core, windows, counters: Counters::default(), way: Way::Indexed }
+        Self {
+            core,
+            windows,
+            counters: Counters::default(),
+            way: Way::Compiled,
+            routes: Routes::default(),
+            scratch: Scratch::default(),
+        }
     }
 
     /// A detector that holds every event against every rule of its logsource: slow, and what the
@@ -105,29 +120,24 @@ impl Detector {
         Self { way: Way::Plain, ..Self::new(set) }
     }
 
-    /// Holds one event against the rules.
+    /// Holds one event against the rules. Findings come in the order of rules.
     pub fn observe(&mut self, subject: &Subject<'_>, at: EventRef, time: Timestamp) -> Vec<Finding> {
         self.counters.events += 1;
         let core = Arc::clone(&self.core);
-        let mut findings = Vec::new();
-        let mut pass = Pass { at, time, fired: Vec::new(), wanted: false, findings: &mut findings };
-        match subject {
-            Subject::Typed(event) => {
-                for class in sigma::classes(event.kind) {
-                    let view = View::new(Facts::Typed(event, *class), &core.names);
-                    self.meet(&core, &logsources(event, *class), &view, &mut pass);
-                }
+        let mut pass = Pass { subject: *subject, at, time, fired: Vec::new(), findings: Vec::new() };
+        let plan = match (self.way, subject) {
+            (Way::Plain, _) => None,
+            (Way::Compiled, Subject::Typed(event)) => self.routes.typed(&core, event),
+            (Way::Compiled, Subject::Foreign { json, logsource }) => {
+                self.routes.foreign(&core, json, *logsource)
             }
-            Subject::Foreign { json, logsource } => {
-                let view = View::new(Facts::Foreign(json), &core.names);
-                let found = foreign_logsources(json, *logsource);
-                let found: Vec<Logsource<'_>> = found.iter().map(OwnedLogsource::view).collect();
-                self.meet(&core, &found, &view, &mut pass);
-            }
+        };
+        match plan {
+            Some(plan) => self.compiled(&core, &plan, &mut pass),
+            None => self.plainly(&core, &mut pass),
         }
-        self.counters.unwanted += u64::from(!pass.wanted);
-        self.counters.findings += u64::try_from(findings.len()).unwrap_or(u64::MAX);
-        findings
+        self.counters.findings += u64::try_from(pass.findings.len()).unwrap_or(u64::MAX);
+        pass.findings
     }
 
     /// The longest window of any correlation: how far back events must be read again to have
@@ -150,24 +160,52 @@ impl Detector {
         }
     }
 
-    fn meet(&mut self, core: &Core, logsources: &[Logsource<'_>], view: &View<'_>, pass: &mut Pass<'_>) {
-        for bucket in core.wanting(logsources) {
-            let woken = match self.way {
-                Way::Indexed => bucket.index.woken(view),
-                Way::Plain => bucket.rules.clone(),
+    fn compiled(&mut self, core: &Core, plan: &Plan, pass: &mut Pass<'_>) {
+        self.counters.unwanted += u64::from(plan.is_empty());
+        self.counters.tried += match pass.subject {
+            Subject::Typed(event) => plan.typed(event, &mut self.scratch),
+            Subject::Foreign { json, .. } => plan.foreign(json, &mut self.scratch),
+        };
+        let mut nth = 0;
+        let mut seen = None;
+        while let Some(Entry { rule, class, .. }) = plan.fired(&self.scratch, nth) {
+            nth += 1;
+            let view = match seen.take() {
+                Some((known, view)) if known == class => view,
+                _ => View::new(facts(&pass.subject, class), &core.names),
             };
-            pass.wanted |= !bucket.rules.is_empty();
-            for rule in woken {
-                if pass.fired.contains(&rule) {
-                    continue;
-                }
-                self.counters.tried += 1;
-                if let Some(Body::Detection(detection)) = core.bodies.get(rule)
-                    && holds(detection, view)
-                {
-                    pass.fired.push(rule);
-                    self.fire(core, rule, view, pass);
-                }
+            self.fire(core, rule, &view, pass);
+            seen = Some((class, view));
+        }
+    }
+
+    /// Each rule in turn.
+    fn plainly(&mut self, core: &Core, pass: &mut Pass<'_>) {
+        let meets = match pass.subject {
+            Subject::Typed(event) => route::typed_meets(core, event),
+            Subject::Foreign { json, logsource } => route::foreign_meets(core, json, logsource),
+        };
+        let views: Vec<View<'_>> =
+            meets.iter().map(|(class, _)| View::new(facts(&pass.subject, *class), &core.names)).collect();
+        let buckets = |of: &[usize]| -> Vec<usize> {
+            of.iter()
+                .filter_map(|at| core.buckets.get(*at))
+                .flat_map(|bucket| &bucket.rules)
+                .copied()
+                .collect()
+        };
+        let mut rules: Vec<(usize, usize)> = Vec::new();
+        for (nth, (_, of)) in meets.iter().enumerate() {
+            rules.extend(buckets(of).into_iter().map(|rule| (rule, nth)));
+        }
+        rules.sort_unstable();
+        self.counters.unwanted += u64::from(rules.is_empty());
+        for (rule, nth) in rules {
+            self.counters.tried += 1;
+            if let (Some(Body::Detection(detection)), Some(view)) = (core.bodies.get(rule), views.get(nth))
+                && holds(detection, view)
+            {
+                self.fire(core, rule, view, pass);
             }
         }
     }
@@ -176,6 +214,11 @@ impl Detector {
         let (Some(rule), Some(Body::Detection(detection))) = (core.rules.get(at), core.bodies.get(at)) else {
             return;
         };
+        // One event may meet a rule as several classes; it fires once.
+        if pass.fired.contains(&at) {
+            return;
+        }
+        pass.fired.push(at);
         if !rule.is_silent {
             pass.findings.push(Finding {
                 rule: Arc::clone(rule),
@@ -204,6 +247,13 @@ impl Detector {
                 }
             }
         }
+    }
+}
+
+fn facts<'e>(subject: &Subject<'e>, class: Option<Class>) -> Facts<'e> {
+    match (subject, class) {
+        (Subject::Typed(event), class) => Facts::Typed(event, class.unwrap_or(Class::Own)),
+        (Subject::Foreign { json, .. }, _) => Facts::Foreign(json),
     }
 }
 

@@ -235,7 +235,7 @@ fn what_can_not_be_joined_is_rejected_and_the_rest_works() {
 #[test]
 fn base_rules_fire_again_where_their_correlation_is_rejected() {
     let text = format!(
-        "{SSH}---\ntitle: c\ncorrelation: {{type: value_sum, rules: [failed], timespan: 1m, condition: {{gte: 2, field: a}}}}\n"
+        "{SSH}---\ntitle: c\ncorrelation: {{type: value_sum, rules: [failed], timespan: 1m, condition: {{gte: 2}}}}\n"
     );
     let set = RuleSet::load(&[Source { name: "x.yml".into(), text }]);
     assert!(!set.rules()[0].is_silent);

@@ -32,6 +32,12 @@ impl<'e> Had<'e> {
         self.null
     }
 
+    /// Lent as plain texts.
+    #[must_use]
+    pub fn lent(&self) -> Text<'_> {
+        Text { raw: &self.raw, folded: self.folded(), null: self.null }
+    }
+
     /// The text as the event has it.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -44,6 +50,25 @@ impl<'e> Had<'e> {
         self.folded.as_deref().unwrap_or(&self.raw)
     }
 
+    /// The text as a number.
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
+        self.lent().number()
+    }
+}
+
+/// One value, borrowed: as it is and folded.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'t> {
+    /// As the event has it.
+    pub raw: &'t str,
+    /// Folded.
+    pub folded: &'t str,
+    /// Whether it is null.
+    pub null: bool,
+}
+
+impl Text<'_> {
     /// The text as a number.
     #[must_use]
     pub fn number(&self) -> Option<f64> {
@@ -89,6 +114,19 @@ impl<'e> Slot<'e> {
 #[must_use]
 pub fn fold(text: &str) -> String {
     folded(text).map_or_else(|| text.to_owned(), String::from)
+}
+
+/// Folds text as [`fold`] does, onto the end of a buffer.
+pub fn fold_into(text: &str, out: &mut String) {
+    if text.is_ascii() {
+        let from = out.len();
+        out.push_str(text);
+        if let Some(added) = out.get_mut(from..) {
+            added.make_ascii_lowercase();
+        }
+    } else {
+        out.extend(text.chars().map(lower));
+    }
 }
 
 fn folded(text: &str) -> Option<Box<str>> {

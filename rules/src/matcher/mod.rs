@@ -10,9 +10,9 @@ mod net;
 mod pattern;
 mod when;
 
-pub use had::{Had, Slot, fold};
+pub use had::{Had, Slot, Text, fold, fold_into};
 pub use net::Net;
-pub use pattern::{Pattern, Token};
+pub use pattern::{Edge, Pattern, Token};
 pub use when::Part;
 
 use std::sync::Arc;
@@ -108,28 +108,42 @@ impl<F> Test<F> {
     }
 
     fn one<'s, 'e: 's>(&self, had: &Had<'_>, other: &dyn Fn(&F) -> &'s Slot<'e>) -> bool {
-        if had.is_null() {
+        match self {
+            Self::Field(field, place) => {
+                !had.is_null()
+                    && other(field)
+                        .values
+                        .iter()
+                        .any(|want| !want.is_null() && place.holds(had.folded(), want.folded()))
+            }
+            _ => self.fits(had.lent()),
+        }
+    }
+
+    /// Whether one value satisfies the test by itself; tests on the whole field or on two
+    /// fields are never satisfied so.
+    #[must_use]
+    pub fn fits(&self, text: Text<'_>) -> bool {
+        if text.null {
             return false;
         }
         match self {
-            Self::Text(pattern) => pattern.matches(had),
-            Self::OneOf(patterns) => patterns.iter().any(|pattern| pattern.matches(had)),
-            Self::Number(number) => had.number().is_some_and(|have| have == *number),
-            Self::Cidr(net) => had.text().parse().is_ok_and(|ip| net.contains(ip)),
-            Self::Compare(how, number) => had.number().is_some_and(|have| how.holds(&have, number)),
-            Self::Regex(regex) => regex.is_match(had.text()),
-            Self::Field(field, place) => other(field)
-                .values
-                .iter()
-                .any(|want| !want.is_null() && place.holds(had.folded(), want.folded())),
-            Self::Time(part, number) => part.of(had.text()) == Some(*number),
-            Self::Null | Self::Exists(_) | Self::Differs(_) => false,
+            Self::Text(pattern) => pattern.fits(text),
+            Self::OneOf(patterns) => patterns.iter().any(|pattern| pattern.fits(text)),
+            Self::Number(number) => text.number().is_some_and(|have| have == *number),
+            Self::Cidr(net) => text.raw.parse().is_ok_and(|ip| net.contains(ip)),
+            Self::Compare(how, number) => text.number().is_some_and(|have| how.holds(&have, number)),
+            Self::Regex(regex) => regex.is_match(text.raw),
+            Self::Time(part, number) => part.of(text.raw) == Some(*number),
+            Self::Null | Self::Exists(_) | Self::Differs(_) | Self::Field(..) => false,
         }
     }
 }
 
 impl Where {
-    fn holds(self, text: &str, want: &str) -> bool {
+    /// Whether `want` stands so in `text`, both folded.
+    #[must_use]
+    pub fn holds(self, text: &str, want: &str) -> bool {
         match self {
             Self::Whole => text == want,
             Self::Begin => text.starts_with(want),

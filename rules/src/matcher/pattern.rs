@@ -5,7 +5,7 @@
 //! a list of segments between `*`; segments have a fixed number of characters, so the leftmost
 //! place of each is the best one and no backtracking is needed.
 
-use super::had::{Had, fold};
+use super::had::{Had, Text, fold};
 
 /// The characters that `windash` takes for one another.
 const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'];
@@ -60,10 +60,16 @@ impl Pattern {
     /// Whether the value fits.
     #[must_use]
     pub fn matches(&self, had: &Had<'_>) -> bool {
-        if had.is_null() {
+        self.fits(had.lent())
+    }
+
+    /// Whether the value fits.
+    #[must_use]
+    pub fn fits(&self, text: Text<'_>) -> bool {
+        if text.null {
             return false;
         }
-        let text = if self.cased { had.text() } else { had.folded() };
+        let text = if self.cased { text.raw } else { text.folded };
         match &self.shape {
             Shape::Anything => true,
             Shape::Exact(want) => text == want,
@@ -74,21 +80,15 @@ impl Pattern {
         }
     }
 
-    /// The whole value where only one value fits, folded.
+    /// What every fitting value has, folded; see [`Pattern::is_plain`].
     #[must_use]
-    pub fn exact(&self) -> Option<String> {
+    pub fn edge(&self) -> Edge {
         match &self.shape {
-            Shape::Exact(text) => Some(fold(text)),
-            _ => None,
-        }
-    }
-
-    /// The longest text, folded, that every fitting value contains; empty where there is none.
-    #[must_use]
-    pub fn literal(&self) -> String {
-        match &self.shape {
-            Shape::Anything => String::new(),
-            Shape::Exact(text) | Shape::Begin(text) | Shape::End(text) | Shape::Inside(text) => fold(text),
+            Shape::Anything => Edge::Unknown,
+            Shape::Exact(text) => Edge::Exact(fold(text)),
+            Shape::Begin(text) => Edge::Begin(fold(text)),
+            Shape::End(text) => Edge::End(fold(text)),
+            Shape::Inside(text) => Edge::Inside(fold(text)),
             Shape::Glob(segments) => segments
                 .iter()
                 .flatten()
@@ -97,9 +97,30 @@ impl Pattern {
                     _ => None,
                 })
                 .max_by_key(String::len)
-                .unwrap_or_default(),
+                .map_or(Edge::Unknown, Edge::Inside),
         }
     }
+
+    /// Whether a value that has the [`Pattern::edge`] fits without a further look.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        !self.cased && !matches!(self.shape, Shape::Glob(_) | Shape::Anything)
+    }
+}
+
+/// What can be said of every value that fits a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// It is this text.
+    Exact(String),
+    /// It begins so.
+    Begin(String),
+    /// It ends so.
+    End(String),
+    /// It contains this.
+    Inside(String),
+    /// Nothing.
+    Unknown,
 }
 
 /// Joins neighbouring texts and stars, and folds.

@@ -3,24 +3,30 @@
 use std::time::Duration;
 
 use rsigma_parser as sigma;
-use sigma::{ConditionOperator, CorrelationCondition, CorrelationType};
+use sigma::{ConditionExpr, ConditionOperator, CorrelationCondition, CorrelationType};
 
 use super::Refusal;
 use super::lower::{Lowered, ours, severity};
-use crate::ast::{Compare, CorrelationRule, Counting, Document, Head, Order};
+use crate::ast::{Compare, CorrelationRule, Counting, Document, Figure, Head, Order};
 
 /// Rules that one correlation may name.
 const MOST_RULES: usize = 256;
+
+/// Rules that a temporal correlation may join.
+const MOST_TOGETHER: usize = 64;
 
 /// The longest window. After a restart windows are rebuilt from the journal over this span.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
 pub(super) fn correlation_rule(rule: sigma::CorrelationRule) -> Lowered {
     let mut remarks = Vec::new();
-    let (bounds, fields) = condition(&rule)?;
-    let kind = counting(&rule, fields)?;
-    supported(&rule)?;
-    let bounds = if let Counting::Rules(_) = kind { Vec::new() } else { bounds };
+    let rules = named(&rule)?;
+    let kind = counting(&rule, &rules)?;
+    supported(&rule, &rules, &kind)?;
+    let bounds = match kind {
+        Counting::Rules(_) | Counting::When(_) => Vec::new(),
+        _ => bounds(&rule),
+    };
     let head = Head {
         id: rule.id.unwrap_or_default(),
         name: rule.name.unwrap_or_default(),
@@ -35,7 +41,7 @@ pub(super) fn correlation_rule(rule: sigma::CorrelationRule) -> Lowered {
     let lowered = CorrelationRule {
         head,
         kind,
-        rules: rule.rules,
+        rules,
         group_by: rule.group_by,
         aliases,
         timespan: Duration::from_secs(rule.timespan.seconds),
@@ -45,8 +51,50 @@ pub(super) fn correlation_rule(rule: sigma::CorrelationRule) -> Lowered {
     Ok((Document::Correlation(Box::new(lowered)), remarks))
 }
 
-fn counting(rule: &sigma::CorrelationRule, fields: Vec<String>) -> Result<Counting, Refusal> {
-    Ok(match rule.correlation_type {
+/// The rules it counts: those listed, else those that its condition names.
+fn named(rule: &sigma::CorrelationRule) -> Result<Vec<String>, Refusal> {
+    let mut rules = rule.rules.clone();
+    if let (CorrelationCondition::Extended(of), true) = (&rule.condition, rules.is_empty()) {
+        names_in(of, &mut rules);
+    }
+    if rules.is_empty() || rules.len() > MOST_RULES {
+        return Err(Refusal::Syntax(format!(
+            "a correlation needs 1 to {MOST_RULES} 'rules'; name them by id or name"
+        )));
+    }
+    Ok(rules)
+}
+
+fn names_in(of: &ConditionExpr, out: &mut Vec<String>) {
+    match of {
+        ConditionExpr::And(parts) | ConditionExpr::Or(parts) => {
+            parts.iter().for_each(|part| names_in(part, out));
+        }
+        ConditionExpr::Not(part) => names_in(part, out),
+        ConditionExpr::Identifier(name) if !out.contains(name) => out.push(name.clone()),
+        ConditionExpr::Identifier(_) | ConditionExpr::Selector { .. } => {}
+    }
+}
+
+fn counting(rule: &sigma::CorrelationRule, rules: &[String]) -> Result<Counting, Refusal> {
+    let kind = rule.correlation_type;
+    if let CorrelationCondition::Extended(of) = &rule.condition {
+        return when(kind, of, rules);
+    }
+    let (fields, percentile) = match &rule.condition {
+        CorrelationCondition::Threshold { field, percentile, .. } => {
+            (field.clone().unwrap_or_default(), percentile.unwrap_or(50))
+        }
+        CorrelationCondition::Extended(_) => (Vec::new(), 50),
+    };
+    let figure = |figure: Figure| match fields.as_slice() {
+        [field] => Ok(Counting::Figure(figure, field.clone())),
+        _ => Err(Refusal::Syntax(format!(
+            "{} needs one 'field' in its condition; name the field with the numbers",
+            kind.as_str()
+        ))),
+    };
+    Ok(match kind {
         CorrelationType::EventCount => Counting::Events,
         CorrelationType::ValueCount if fields.is_empty() => {
             return Err(Refusal::Syntax(
@@ -56,28 +104,48 @@ fn counting(rule: &sigma::CorrelationRule, fields: Vec<String>) -> Result<Counti
         CorrelationType::ValueCount => Counting::Values(fields),
         CorrelationType::Temporal => Counting::Rules(Order::Any),
         CorrelationType::TemporalOrdered => Counting::Rules(Order::AsListed),
-        other => {
-            return Err(Refusal::Unsupported {
-                what: format!("correlation type '{}'", other.as_str()),
-                hint: "use event_count, value_count, temporal or temporal_ordered",
-            });
-        }
+        CorrelationType::ValueSum => figure(Figure::Sum)?,
+        CorrelationType::ValueAvg => figure(Figure::Average)?,
+        CorrelationType::ValueMedian => figure(Figure::Percentile(50))?,
+        CorrelationType::ValuePercentile => match u8::try_from(percentile) {
+            Ok(rank @ 1..=100) => figure(Figure::Percentile(rank))?,
+            _ => return Err(Refusal::Syntax("'percentile' is not a rank; write 1 to 100".into())),
+        },
     })
 }
 
-/// Bounds of the count, and the fields whose values are counted.
-type Threshold = (Vec<(Compare, u64)>, Vec<String>);
+/// A condition of rule names. What has not happened can not be told by an event, so no `not`.
+fn when(kind: CorrelationType, of: &ConditionExpr, rules: &[String]) -> Result<Counting, Refusal> {
+    if kind != CorrelationType::Temporal {
+        return Err(Refusal::Unsupported {
+            what: format!("a 'condition' of rule names with type '{}'", kind.as_str()),
+            hint: "use type temporal, or a threshold such as gte",
+        });
+    }
+    if denies(of) {
+        return Err(Refusal::Unsupported {
+            what: "'not' in a correlation's condition".into(),
+            hint: "put what must not be there into the base rule's own condition",
+        });
+    }
+    let names: Vec<&str> = rules.iter().map(String::as_str).collect();
+    super::condition::lower(std::slice::from_ref(of), &names).map(Counting::When)
+}
 
-fn condition(rule: &sigma::CorrelationRule) -> Result<Threshold, Refusal> {
+fn denies(of: &ConditionExpr) -> bool {
+    match of {
+        ConditionExpr::And(parts) | ConditionExpr::Or(parts) => parts.iter().any(denies),
+        ConditionExpr::Not(_) => true,
+        ConditionExpr::Identifier(_) | ConditionExpr::Selector { .. } => false,
+    }
+}
+
+fn bounds(rule: &sigma::CorrelationRule) -> Vec<(Compare, u64)> {
     match &rule.condition {
-        CorrelationCondition::Threshold { predicates, field, .. } => {
-            let bounds = predicates.iter().map(|(how, number)| (compare(*how), *number)).collect();
-            Ok((bounds, field.clone().unwrap_or_default()))
+        CorrelationCondition::Threshold { predicates, .. } => {
+            predicates.iter().map(|(how, number)| (compare(*how), *number)).collect()
         }
-        CorrelationCondition::Extended(_) => Err(Refusal::Unsupported {
-            what: "a correlation 'condition' of rule names".into(),
-            hint: "leave the condition out; temporal then needs all of its rules",
-        }),
+        CorrelationCondition::Extended(_) => Vec::new(),
     }
 }
 
@@ -92,16 +160,18 @@ const fn compare(how: ConditionOperator) -> Compare {
     }
 }
 
-fn supported(rule: &sigma::CorrelationRule) -> Result<(), Refusal> {
+fn supported(rule: &sigma::CorrelationRule, rules: &[String], kind: &Counting) -> Result<(), Refusal> {
     if rule.window != sigma::WindowMode::Sliding {
         return Err(Refusal::Unsupported {
             what: format!("'window: {}'", rule.window.as_str()),
             hint: "leave it out; windows slide",
         });
     }
-    if rule.rules.is_empty() || rule.rules.len() > MOST_RULES {
+    if let Counting::Rules(_) | Counting::When(_) = kind
+        && rules.len() > MOST_TOGETHER
+    {
         return Err(Refusal::Syntax(format!(
-            "a correlation needs 1 to {MOST_RULES} 'rules'; name them by id or name"
+            "a temporal correlation takes at most {MOST_TOGETHER} 'rules'; split it"
         )));
     }
     let span = Duration::from_secs(rule.timespan.seconds);
@@ -111,7 +181,7 @@ fn supported(rule: &sigma::CorrelationRule) -> Result<(), Refusal> {
             hint: "use one second to seven days",
         });
     }
-    rising(rule)
+    if let Counting::Figure(..) = kind { Ok(()) } else { rising(rule) }
 }
 
 /// A count that must stay low is true at once and false later: that needs a clock, not events.

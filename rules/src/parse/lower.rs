@@ -14,7 +14,7 @@ const MOST_DEPTH: usize = 32;
 
 pub(super) type Lowered = Result<(Document, Vec<String>), Refusal>;
 
-pub(super) fn detection_rule(rule: sigma::SigmaRule, budget: &mut Budget) -> Lowered {
+pub(super) fn detection_rule(rule: sigma::SigmaRule, budget: &mut Budget<'_>) -> Lowered {
     let mut remarks = Vec::new();
     let detection = detection(&rule.detection, budget)?;
     let head = Head {
@@ -29,7 +29,7 @@ pub(super) fn detection_rule(rule: sigma::SigmaRule, budget: &mut Budget) -> Low
     Ok((Document::Detection(Box::new(DetectionRule { head, logsource, detection })), remarks))
 }
 
-pub(super) fn filter_rule(rule: sigma::FilterRule, budget: &mut Budget) -> Lowered {
+pub(super) fn filter_rule(rule: sigma::FilterRule, budget: &mut Budget<'_>) -> Lowered {
     let detection = detection(&rule.detection, budget)?;
     let rules = match rule.rules {
         sigma::FilterRuleTarget::Any => Vec::new(),
@@ -99,7 +99,7 @@ fn outcome(text: &str) -> Option<Outcome> {
     })
 }
 
-fn detection(from: &sigma::Detections, budget: &mut Budget) -> Result<Detection<String>, Refusal> {
+fn detection(from: &sigma::Detections, budget: &mut Budget<'_>) -> Result<Detection<String>, Refusal> {
     let mut named: Vec<_> = from.named.iter().collect();
     named.sort_by_key(|(name, _)| name.as_str());
     let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
@@ -111,11 +111,11 @@ fn detection(from: &sigma::Detections, budget: &mut Budget) -> Result<Detection<
     Ok(Detection { selections, condition })
 }
 
-fn expr(from: &sigma::Detection, budget: &mut Budget, depth: usize) -> Result<Expr<String>, Refusal> {
+fn expr(from: &sigma::Detection, budget: &mut Budget<'_>, depth: usize) -> Result<Expr<String>, Refusal> {
     if depth > MOST_DEPTH {
         return Err(Refusal::TooDeep { what: "selection", most: MOST_DEPTH });
     }
-    let inner = |parts: &[sigma::Detection], budget: &mut Budget| {
+    let inner = |parts: &[sigma::Detection], budget: &mut Budget<'_>| {
         parts.iter().map(|part| expr(part, budget, depth + 1)).collect::<Result<Vec<_>, _>>()
     };
     Ok(match from {

@@ -15,6 +15,7 @@ mod value;
 pub use refusal::Refusal;
 pub use value::tokens;
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rsigma_parser::SigmaCollection;
@@ -39,12 +40,22 @@ pub struct Parsed {
     pub remarks: Vec<Rejected>,
 }
 
-/// Reads one file.
+/// What stands for each placeholder (`%name%` in values with `expand`): Sigma texts, so that
+/// wildcards work.
+pub type Placeholders = BTreeMap<String, Vec<String>>;
+
+/// Reads one file, with nothing for its placeholders.
 #[must_use]
 pub fn parse(source: &Source) -> Parsed {
+    parse_with(source, &Placeholders::new())
+}
+
+/// Reads one file.
+#[must_use]
+pub fn parse_with(source: &Source, placeholders: &Placeholders) -> Parsed {
     let mut parsed = Parsed::default();
     match read(&source.text) {
-        Ok(collection) => lower_all(source, collection, &mut parsed),
+        Ok(collection) => lower_all(source, collection, placeholders, &mut parsed),
         Err(refusal) => parsed.rejected.push(rejection(source, &refusal.to_string(), None)),
     }
     parsed
@@ -64,7 +75,7 @@ fn read(text: &str) -> Result<SigmaCollection, Refusal> {
         .map_err(|error| Refusal::Syntax(error.to_string()))
 }
 
-fn lower_all(source: &Source, collection: SigmaCollection, parsed: &mut Parsed) {
+fn lower_all(source: &Source, collection: SigmaCollection, placeholders: &Placeholders, parsed: &mut Parsed) {
     let SigmaCollection { rules, correlations, filters, errors } = collection;
     for error in errors {
         let note = rejection(source, &hinted(&error), None);
@@ -73,7 +84,7 @@ fn lower_all(source: &Source, collection: SigmaCollection, parsed: &mut Parsed) 
     if rules.is_empty() && correlations.is_empty() && filters.is_empty() && parsed.rejected.is_empty() {
         parsed.rejected.push(rejection(source, &Refusal::Empty.to_string(), None));
     }
-    let mut budget = value::Budget::new();
+    let mut budget = value::Budget::new(placeholders);
     for rule in rules {
         let title = rule.title.clone();
         keep(source, &title, parsed, lower::detection_rule(rule, &mut budget));

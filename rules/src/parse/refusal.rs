@@ -53,8 +53,12 @@ pub enum Refusal {
         name: String,
     },
     /// A placeholder.
-    #[error("'{key}' needs placeholder values that nothing provides; replace the placeholder by its values")]
+    #[error(
+        "'{key}' needs values for the placeholder '{name}', which nothing provides; configure it, or replace the placeholder by its values"
+    )]
     Placeholder {
+        /// Its name.
+        name: String,
         /// Key as written.
         key: String,
     },

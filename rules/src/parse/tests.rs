@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{Detector, RuleSet, Subject};
 
 fn read(text: &str) -> Parsed {
     parse(&Source { name: "test.yml".into(), text: text.into() })
@@ -43,9 +44,17 @@ fn unsupported_correlations_are_refused_by_name() {
     let rule = |kind: &str, rest: &str| {
         format!("title: t\ncorrelation: {{type: {kind}, rules: [a], timespan: 1m, {rest}}}\n")
     };
-    refused(&rule("value_avg", "condition: {gte: 1, field: a}"), "value_avg", Some(2));
+    refused(&rule("value_avg", "condition: {gte: 1}"), "value_avg", Some(1));
+    refused(
+        &rule("value_percentile", "condition: {gte: 1, field: a, percentile: 101}"),
+        "percentile",
+        Some(2),
+    );
     refused(&rule("event_count", "condition: {lt: 5}"), "lower bound", Some(1));
-    refused(&rule("temporal", "condition: a and b"), "condition", Some(2));
+    refused(&rule("temporal", "condition: a and b"), "'b'", Some(2));
+    refused(&rule("temporal", "condition: a and not a"), "'not'", Some(2));
+    refused(&rule("temporal_ordered", "condition: a"), "temporal_ordered", Some(2));
+    refused(&rule("forecast", "condition: {gte: 1}"), "forecast", Some(1));
     refused(&rule("value_count", "condition: {gte: 5}"), "field", Some(1));
 }
 
@@ -112,4 +121,31 @@ proptest! {
         let with = format!("{HEAD}  s:\n    'a|windash|contains|{key}': ['{value}']\n  condition: s\n");
         let _ = read(&with);
     }
+}
+
+#[test]
+fn a_placeholder_stands_for_each_of_its_values() {
+    let text =
+        "title: t\ndetection:\n  s:\n    a|expand: 'x-%who%-%where%'\n    b|expand|contains: '%sign%'\n  condition: s\n".to_owned();
+    let source = Source { name: "e.yml".into(), text };
+    let values = |names: &[(&str, &[&str])]| -> Placeholders {
+        let of = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+        names.iter().map(|(name, values)| ((*name).to_owned(), of(values))).collect()
+    };
+    let all = values(&[("who", &["root", "adm*"]), ("where", &["tty"]), ("sign", &["100%", "%who%"])]);
+    let set = RuleSet::load_with(std::slice::from_ref(&source), &all);
+    assert_eq!(set.rejected(), []);
+    let mut detector = Detector::new(&set);
+    let mut fires = |a: &str, b: &str| {
+        let json = serde_json::json!({"a": a, "b": b});
+        let subject = Subject::Foreign { json: &json, logsource: None };
+        let at = watchpost_model::id::EventRef { frame: 1, index: 0 };
+        !detector.observe(&subject, at, watchpost_model::Timestamp::EPOCH).is_empty()
+    };
+    assert!(fires("x-ROOT-tty", "it is 100% sure"));
+    assert!(fires("x-admin-tty", "a %who% is not looked into"));
+    assert!(!fires("x-bob-tty", "100%") && !fires("x-root-tty", "root"));
+    let some = RuleSet::load_with(std::slice::from_ref(&source), &values(&[("who", &["root"])]));
+    assert!(some.rejected()[0].reason.contains("'where'"), "{:?}", some.rejected());
+    assert_ne!(some.hash(), RuleSet::load(&[source]).hash());
 }

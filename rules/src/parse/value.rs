@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use regex::RegexBuilder;
 use rsigma_parser::{DetectionItem, FieldSpec, Modifier, SigmaString, SigmaValue, SpecialChar, StringPart};
 
+use super::Placeholders;
 use super::{FILE_VALUES, Refusal};
 use crate::ast::{Compare, Item, Link, Want};
 use crate::matcher::{Net, Part, Pattern, Test, Token, Where};
@@ -26,15 +27,16 @@ const REGEX_CACHE_BYTES: usize = 1024 * 1024;
 /// Regexes of one file; public rules have at most a dozen.
 const FILE_REGEXES: usize = 128;
 
-/// What one file may still use up.
-pub(super) struct Budget {
+/// What one file may still use up, and what its placeholders stand for.
+pub(super) struct Budget<'p> {
     values: usize,
     regexes: usize,
+    placeholders: &'p Placeholders,
 }
 
-impl Budget {
-    pub(super) const fn new() -> Self {
-        Self { values: FILE_VALUES, regexes: FILE_REGEXES }
+impl<'p> Budget<'p> {
+    pub(super) const fn new(placeholders: &'p Placeholders) -> Self {
+        Self { values: FILE_VALUES, regexes: FILE_REGEXES, placeholders }
     }
 
     fn value(&mut self) -> Result<(), Refusal> {
@@ -65,18 +67,36 @@ fn parts(text: &SigmaString) -> Vec<Token> {
         .collect()
 }
 
+/// The first `%name%` of a text, with what stands before and after.
+fn placeholder(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once('%')?;
+    let (name, after) = rest.split_once('%')?;
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
+    is_name.then_some((before, name, after))
+}
+
+/// The text with per cent signs of configured values put back.
+fn value_text(text: &SigmaString) -> String {
+    text.to_string().replace('\u{0}', "%")
+}
+
 /// A keyword list: any of the words, anywhere in the event.
-pub(super) fn keywords(words: &[SigmaValue], budget: &mut Budget) -> Result<Item<String>, Refusal> {
+pub(super) fn keywords(words: &[SigmaValue], budget: &mut Budget<'_>) -> Result<Item<String>, Refusal> {
     let item = DetectionItem { field: FieldSpec::new(None, Vec::new()), values: words.to_vec() };
     self::item(&item, budget)
 }
 
 /// One field with its values.
-pub(super) fn item(from: &DetectionItem, budget: &mut Budget) -> Result<Item<String>, Refusal> {
+pub(super) fn item(from: &DetectionItem, budget: &mut Budget<'_>) -> Result<Item<String>, Refusal> {
     let field = from.field.name.as_ref().map(|name| name.replace("\\[", "[").replace("\\]", "]"));
     let key = Key { shown: shown(&from.field, field.as_deref()), spec: &from.field };
     let mut wants = Vec::with_capacity(from.values.len());
-    for value in &from.values {
+    let expanded = if from.field.has_modifier(Modifier::Expand) {
+        Some(key.expand(&from.values, budget)?)
+    } else {
+        None
+    };
+    for value in expanded.as_ref().unwrap_or(&from.values) {
         budget.value()?;
         wants.push(Want { shown: value.to_string(), test: key.test(value, budget)? });
     }
@@ -143,10 +163,34 @@ impl Key<'_> {
         Refusal::Value { key: self.shown.clone(), value: value.to_string(), why: why.into() }
     }
 
-    fn test(&self, value: &SigmaValue, budget: &mut Budget) -> Result<Test<String>, Refusal> {
-        if self.has(Modifier::Expand) {
-            return Err(Refusal::Placeholder { key: self.shown.clone() });
+    /// Puts the configured values in the place of `%name%`, each in turn.
+    fn expand(&self, values: &[SigmaValue], budget: &mut Budget<'_>) -> Result<Vec<SigmaValue>, Refusal> {
+        let mut out = Vec::with_capacity(values.len());
+        let mut left: Vec<String> = values.iter().rev().map(ToString::to_string).collect();
+        while let Some(text) = left.pop() {
+            budget.value()?;
+            let Some((before, name, after)) = placeholder(&text) else {
+                out.push(SigmaValue::String(SigmaString::new(&text)));
+                continue;
+            };
+            let known = budget.placeholders.get(name).filter(|known| !known.is_empty());
+            let known = known
+                .ok_or_else(|| Refusal::Placeholder { key: self.shown.clone(), name: name.to_owned() })?;
+            // A value is not looked through for further placeholders, so this ends.
+            for value in known.iter().rev() {
+                let value = value.replace('%', "\u{0}");
+                left.push(format!("{before}{value}{after}"));
+            }
         }
+        for value in &mut out {
+            if let SigmaValue::String(text) = value {
+                *text = SigmaString::new(&value_text(text));
+            }
+        }
+        Ok(out)
+    }
+
+    fn test(&self, value: &SigmaValue, budget: &mut Budget<'_>) -> Result<Test<String>, Refusal> {
         if self.has(Modifier::Exists) {
             let wanted = match value {
                 SigmaValue::Bool(wanted) => Some(*wanted),

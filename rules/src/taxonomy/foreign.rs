@@ -4,7 +4,7 @@
 //! Windows keeps it: `Event.EventData`, `Event.UserData.*`, `Event.System`. Lists hold if any
 //! element does. Walking is bounded; JSON depth is bounded by its reader.
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Number, Value as Json};
 
 use crate::matcher::{Had, Slot};
 
@@ -12,13 +12,84 @@ use crate::matcher::{Had, Slot};
 const MOST_VALUES: usize = 10_000;
 
 /// What a process-creation record of the Security log calls Sysmon's fields.
-const SECURITY_4688: [(&str, &str); 5] = [
+pub(crate) const SECURITY_4688: [(&str, &str); 5] = [
     ("Image", "NewProcessName"),
     ("ParentImage", "ParentProcessName"),
     ("ProcessId", "NewProcessId"),
     ("ParentProcessId", "ProcessId"),
     ("User", "SubjectUserName"),
 ];
+
+/// Where found values go.
+pub(crate) trait Sink<'e> {
+    /// The event has the field.
+    fn mark(&mut self);
+    /// A text.
+    fn text(&mut self, text: &'e str);
+    /// A number.
+    fn number(&mut self, number: &'e Number);
+    /// A null.
+    fn null(&mut self);
+}
+
+impl<'e> Sink<'e> for Slot<'e> {
+    fn mark(&mut self) {
+        self.present = true;
+    }
+
+    fn text(&mut self, text: &'e str) {
+        push(self, Had::new(text));
+    }
+
+    fn number(&mut self, number: &'e Number) {
+        push(self, Had::new(number.to_string()));
+    }
+
+    fn null(&mut self) {
+        push(self, Had::null());
+    }
+}
+
+fn push<'e>(slot: &mut Slot<'e>, had: Had<'e>) {
+    if slot.values.len() < MOST_VALUES {
+        slot.values.push(had);
+    }
+}
+
+/// The first value of a field, taken without copying.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct First<'e> {
+    seen: bool,
+    pub(crate) text: Option<&'e str>,
+    pub(crate) number: Option<&'e Number>,
+}
+
+impl<'e> Sink<'e> for First<'e> {
+    fn mark(&mut self) {}
+
+    fn text(&mut self, text: &'e str) {
+        if !self.seen {
+            (self.seen, self.text) = (true, Some(text));
+        }
+    }
+
+    fn number(&mut self, number: &'e Number) {
+        if !self.seen {
+            (self.seen, self.number) = (true, Some(number));
+        }
+    }
+
+    fn null(&mut self) {
+        self.seen = true;
+    }
+}
+
+/// The first value that the event has under this name.
+pub(crate) fn first<'e>(json: &'e Json, name: &str) -> First<'e> {
+    let mut first = First::default();
+    fill(json, name, &mut first);
+    first
+}
 
 /// What the event has under this name.
 pub(crate) fn slot<'e>(json: &'e Json, name: &str) -> Slot<'e> {
@@ -32,57 +103,54 @@ pub(crate) fn slot<'e>(json: &'e Json, name: &str) -> Slot<'e> {
     out
 }
 
-fn is_4688(json: &Json) -> bool {
-    let mut code = Slot::default();
-    fill(json, "EventID", &mut code) && code.values.first().is_some_and(|had| had.text() == "4688")
+/// Whether it is a process creation of the Security log.
+pub(crate) fn is_4688(json: &Json) -> bool {
+    let code = first(json, "EventID");
+    code.text == Some("4688") || code.number.and_then(Number::as_u64) == Some(4688)
 }
 
-fn fill<'e>(json: &'e Json, name: &str, out: &mut Slot<'e>) -> bool {
+/// Puts what the event has under this name into the sink; whether it has it.
+pub(crate) fn fill<'e>(json: &'e Json, name: &str, out: &mut impl Sink<'e>) -> bool {
     let Some(root) = json.as_object() else { return false };
     if let Some(value) = root.get(name) {
-        out.present = true;
+        out.mark();
         take(value, out);
         return true;
     }
-    if name.contains('.') {
-        path(json, name, out);
-        if out.present {
-            return true;
-        }
+    if name.contains('.') && path(json, name, out) {
+        return true;
     }
     root.get("Event").and_then(Json::as_object).is_some_and(|event| windows(event, name, out))
 }
 
-/// Follows a dotted path, through every element of a list on the way.
-fn path<'e>(json: &'e Json, dotted: &str, out: &mut Slot<'e>) {
+/// Follows a dotted path, through every element of a list on the way; whether it leads somewhere.
+pub(crate) fn path<'e>(json: &'e Json, dotted: &str, out: &mut impl Sink<'e>) -> bool {
     match json {
-        Json::Array(items) => items.iter().for_each(|item| path(item, dotted, out)),
+        Json::Array(items) => items.iter().filter(|item| path(item, dotted, out)).count() > 0,
         Json::Object(map) => {
             if let Some(value) = map.get(dotted) {
-                out.present = true;
+                out.mark();
                 take(value, out);
-                return;
+                return true;
             }
-            for (at, _) in dotted.match_indices('.') {
-                if let (Some(head), Some(rest)) = (dotted.get(..at), dotted.get(at + 1..))
-                    && let Some(inner) = map.get(head)
-                {
-                    path(inner, rest, out);
-                }
-            }
+            dotted.match_indices('.').fold(false, |any, (at, _)| {
+                let parts = dotted.get(..at).zip(dotted.get(at + 1..));
+                let inner = parts.and_then(|(head, rest)| Some((map.get(head)?, rest)));
+                inner.is_some_and(|(inner, rest)| path(inner, rest, out)) || any
+            })
         }
-        _ => {}
+        _ => false,
     }
 }
 
-fn windows<'e>(event: &'e Map<String, Json>, name: &str, out: &mut Slot<'e>) -> bool {
+fn windows<'e>(event: &'e Map<String, Json>, name: &str, out: &mut impl Sink<'e>) -> bool {
     let data = event.get("EventData").and_then(Json::as_object);
     if data.is_some_and(|data| event_data(data, name, out)) {
         return true;
     }
     let user = event.get("UserData").and_then(Json::as_object);
     if let Some(value) = user.and_then(|user| user.values().find_map(|form| form.get(name))) {
-        out.present = true;
+        out.mark();
         take(value, out);
         return true;
     }
@@ -95,32 +163,27 @@ fn windows<'e>(event: &'e Map<String, Json>, name: &str, out: &mut Slot<'e>) -> 
         }),
     };
     if let Some(value) = found {
-        out.present = true;
+        out.mark();
         take(value, out);
     }
     found.is_some()
 }
 
 /// `EventData` is a map of names, or a list of `Data` elements that bear their name.
-fn event_data<'e>(data: &'e Map<String, Json>, name: &str, out: &mut Slot<'e>) -> bool {
-    if let Some(value) = data.get(name) {
-        out.present = true;
-        take(value, out);
-        return true;
-    }
+fn event_data<'e>(data: &'e Map<String, Json>, name: &str, out: &mut impl Sink<'e>) -> bool {
+    let exact = data.get(name);
     // Defender writes "Threat Name"; rules write ThreatName.
-    if let Some((_, value)) = data.iter().find(|(key, _)| same_without_blanks(key, name)) {
-        out.present = true;
+    let found = exact
+        .or_else(|| data.iter().find(|(key, _)| same_without_blanks(key, name)).map(|(_, value)| value))
+        .or_else(|| {
+            let items = data.get("Data").and_then(Json::as_array)?;
+            items.iter().find(|item| attribute(item, "Name").and_then(Json::as_str) == Some(name))
+        });
+    if let Some(value) = found {
+        out.mark();
         take(value, out);
-        return true;
     }
-    let Some(Json::Array(items)) = data.get("Data") else { return false };
-    let named = items.iter().find(|item| attribute(item, "Name").and_then(Json::as_str) == Some(name));
-    if let Some(item) = named {
-        out.present = true;
-        take(item, out);
-    }
-    named.is_some()
+    found.is_some()
 }
 
 fn same_without_blanks(key: &str, name: &str) -> bool {
@@ -128,22 +191,20 @@ fn same_without_blanks(key: &str, name: &str) -> bool {
 }
 
 /// An attribute of an XML element, as the usual converters write it.
-fn attribute<'e>(element: &'e Json, name: &str) -> Option<&'e Json> {
+pub(crate) fn attribute<'e>(element: &'e Json, name: &str) -> Option<&'e Json> {
     let map = element.as_object()?;
     map.get("#attributes")
         .and_then(|attributes| attributes.get(name))
         .or_else(|| map.iter().find(|(key, _)| key.strip_prefix('@') == Some(name)).map(|(_, value)| value))
 }
 
-fn take<'e>(value: &'e Json, out: &mut Slot<'e>) {
-    if out.values.len() >= MOST_VALUES {
-        return;
-    }
+/// Puts a value's parts into the sink.
+pub(crate) fn take<'e>(value: &'e Json, out: &mut impl Sink<'e>) {
     match value {
-        Json::Null => out.values.push(Had::null()),
-        Json::String(text) => out.values.push(Had::new(text.as_str())),
-        Json::Bool(yes) => out.values.push(Had::new(if *yes { "true" } else { "false" })),
-        Json::Number(number) => out.values.push(Had::new(number.to_string())),
+        Json::Null => out.null(),
+        Json::String(text) => out.text(text),
+        Json::Bool(yes) => out.text(if *yes { "true" } else { "false" }),
+        Json::Number(number) => out.number(number),
         Json::Array(items) => items.iter().for_each(|item| take(item, out)),
         Json::Object(map) => {
             if let Some(text) = map.get("#text") {
@@ -161,7 +222,8 @@ pub(crate) fn everything(json: &Json) -> Slot<'_> {
     out
 }
 
-fn gather<'e>(json: &'e Json, out: &mut Slot<'e>) {
+/// Puts every text of the event into the sink.
+pub(crate) fn gather<'e>(json: &'e Json, out: &mut impl Sink<'e>) {
     match json {
         Json::Object(map) => map.values().for_each(|value| gather(value, out)),
         Json::Array(items) => items.iter().for_each(|item| gather(item, out)),

@@ -8,8 +8,10 @@ mod foreign;
 mod typed;
 mod windows;
 
-pub(crate) use foreign::{everything, slot};
-pub(crate) use typed::{audit_slot, everything as typed_everything, slot as typed_slot};
+pub(crate) use foreign::{
+    SECURITY_4688, Sink, attribute, everything, fill, first, gather, is_4688, path, slot, take,
+};
+pub(crate) use typed::{audit_pairs, audit_slot, everything as typed_everything, slot as typed_slot};
 pub use windows::infer;
 
 use serde::{Deserialize, Serialize};

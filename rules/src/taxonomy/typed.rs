@@ -49,20 +49,27 @@ pub(crate) fn everything(event: &Event) -> Slot<'_> {
 /// A key of an audit record that has no field of its own: read from the record's pairs.
 pub(crate) fn audit_slot<'e>(event: &'e Event, name: &str) -> Slot<'e> {
     let mut values = Vec::new();
-    match event.record.get(field::AUDIT_DATA) {
-        Some(Value::Text(text)) => pairs(text, name, &mut values),
-        Some(Value::List(items)) => {
-            for text in items.iter().filter_map(Value::as_text) {
-                pairs(text, name, &mut values);
-            }
+    audit_pairs(event, &mut |key, value| {
+        if key == name {
+            values.push(Had::new(Cow::Borrowed(value)));
         }
-        _ => {}
-    }
+    });
     Slot { present: !values.is_empty(), values }
 }
 
-/// Values of `name` among `key=value key="value with blanks"`.
-fn pairs<'e>(text: &'e str, name: &str, out: &mut Vec<Had<'e>>) {
+/// Every pair of an audit record.
+pub(crate) fn audit_pairs<'e>(event: &'e Event, each: &mut impl FnMut(&'e str, &'e str)) {
+    match event.record.get(field::AUDIT_DATA) {
+        Some(Value::Text(text)) => pairs(text, each),
+        Some(Value::List(items)) => {
+            items.iter().filter_map(Value::as_text).for_each(|text| pairs(text, each));
+        }
+        _ => {}
+    }
+}
+
+/// The pairs of `key=value key="value with blanks"`.
+fn pairs<'e>(text: &'e str, each: &mut impl FnMut(&'e str, &'e str)) {
     let mut left = text.trim_start();
     while let Some((key, rest)) = left.split_once('=') {
         let key = key.rsplit(char::is_whitespace).next().unwrap_or(key);
@@ -70,9 +77,7 @@ fn pairs<'e>(text: &'e str, name: &str, out: &mut Vec<Had<'e>>) {
             Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
             None => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
         };
-        if key == name {
-            out.push(Had::new(Cow::Borrowed(value)));
-        }
+        each(key, value);
         left = after;
     }
 }

@@ -1,0 +1,356 @@
+//! From detections to a plan: fields get numbers, equal tests become one atom, conditions become
+//! nodes, and each rule hangs on its witness.
+
+use std::collections::HashMap;
+
+use watchpost_model::field::sigma::Class;
+
+use super::fill::Fields;
+use super::lane::{Look, Looks, bits};
+use super::program::{Atom, Node, NodeId, Program};
+use super::texts::index;
+use super::witness::{Finder, cost};
+use super::{Entry, Plan};
+use crate::ast::{Condition, Expr, Item, Link};
+use crate::compile::{Body, Core, NameId};
+use crate::matcher::{Edge, Pattern, Test};
+use crate::taxonomy::SECURITY_4688;
+
+/// What each further rule that asks the same adds to the cost of a test as a witness.
+const SHARED: u64 = 10;
+
+/// A plan under construction.
+pub(crate) struct Builder<'c> {
+    core: &'c Core,
+    fields: Fields,
+    missing: Option<u32>,
+    lanes: Vec<Looks>,
+    program: Program,
+    costs: Vec<u64>,
+    groups: HashMap<(u32, Vec<Look>), u32>,
+    asked: HashMap<String, u32>,
+    entries: Vec<Entry>,
+}
+
+/// How one value of an item is found.
+enum Piece {
+    Eager(Look),
+    Gated(Test<NameId>, Look),
+    Lazy(Test<NameId>),
+}
+
+impl<'c> Builder<'c> {
+    pub(crate) fn new(core: &'c Core) -> Self {
+        Self {
+            core,
+            fields: Fields::default(),
+            missing: None,
+            lanes: Vec::new(),
+            program: Program::default(),
+            costs: Vec::new(),
+            groups: HashMap::new(),
+            asked: HashMap::new(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// Adds a rule, its names read as this class does (foreign events have none).
+    pub(crate) fn add(&mut self, rule: usize, class: Option<Class>) {
+        let core = self.core;
+        if let Some(Body::Detection(detection)) = core.bodies.get(rule) {
+            let selections: Vec<NodeId> =
+                detection.selections.iter().map(|one| self.expr(&one.body, class)).collect();
+            let root = self.condition(&detection.condition, &selections);
+            self.entries.push(Entry { rule, class, root });
+        }
+    }
+
+    /// The plan; `None` where no automaton can hold so much text.
+    pub(crate) fn finish(mut self) -> Option<Plan> {
+        // In the order of rules, so that findings come in one order whatever woke them.
+        self.entries.sort_by_key(|entry| entry.rule);
+        let mut wakes = vec![Vec::new(); self.program.atoms.len()];
+        let mut always = Vec::new();
+        let mut finder = Finder { program: &self.program, costs: &self.costs, seen: HashMap::new() };
+        for (at, entry) in self.entries.iter().enumerate() {
+            let at = number(at);
+            match finder.of(entry.root) {
+                Some((_, atoms)) => atoms.iter().for_each(|atom| {
+                    if let Some(woken) = wakes.get_mut(index(*atom))
+                        && woken.last() != Some(&at)
+                    {
+                        woken.push(at);
+                    }
+                }),
+                None => always.push(at),
+            }
+        }
+        let lanes: Option<Vec<_>> = self.lanes.into_iter().map(Looks::build).collect();
+        Some(Plan {
+            fields: self.fields,
+            lanes: lanes?,
+            program: self.program,
+            wakes: wakes.into_iter().map(Vec::into_boxed_slice).collect(),
+            always,
+            entries: self.entries,
+        })
+    }
+
+    fn condition(&mut self, of: &Condition, at: &[NodeId]) -> NodeId {
+        match of {
+            Condition::All(parts) => {
+                let kids = parts.iter().map(|part| self.condition(part, at)).collect();
+                self.all(kids)
+            }
+            Condition::Any(parts) => {
+                let kids = parts.iter().map(|part| self.condition(part, at)).collect();
+                self.any(kids)
+            }
+            Condition::Not(part) => {
+                let kid = self.condition(part, at);
+                self.node(Node::Not(kid))
+            }
+            Condition::AtLeast(least, of) => {
+                let kids: Vec<NodeId> = of.iter().filter_map(|one| at.get(*one).copied()).collect();
+                match *least {
+                    1 => self.any(kids),
+                    least if least == kids.len() && least > 0 => self.all(kids),
+                    least => {
+                        let (from, to) = self.keep(&kids);
+                        self.node(Node::AtLeast(number(least), from, to))
+                    }
+                }
+            }
+            Condition::Is(one) => match at.get(*one) {
+                Some(node) => *node,
+                None => self.any(Vec::new()),
+            },
+        }
+    }
+
+    fn expr(&mut self, of: &Expr<NameId>, class: Option<Class>) -> NodeId {
+        match of {
+            Expr::All(parts) => {
+                let kids = parts.iter().map(|part| self.expr(part, class)).collect();
+                self.all(kids)
+            }
+            Expr::Any(parts) => {
+                let kids = parts.iter().map(|part| self.expr(part, class)).collect();
+                self.any(kids)
+            }
+            Expr::Item(item) => self.item(item, class),
+        }
+    }
+
+    fn item(&mut self, item: &Item<NameId>, class: Option<Class>) -> NodeId {
+        let field = match item.field {
+            Some(name) => self.field(name, class),
+            None => self.everything(),
+        };
+        let mut wants = item.wants.iter().map(|want| pieces(&want.test));
+        match item.link {
+            Link::Any => {
+                let pieces = wants.flatten().collect();
+                self.one_of(field, pieces, class)
+            }
+            Link::All => {
+                let kids = wants.by_ref().map(|pieces| self.one_of(field, pieces, class)).collect();
+                self.all(kids)
+            }
+        }
+    }
+
+    /// One of these: what lanes tell becomes a single atom.
+    fn one_of(&mut self, field: u32, pieces: Vec<Piece>, class: Option<Class>) -> NodeId {
+        let (mut looks, mut kids) = (Vec::new(), Vec::new());
+        for piece in pieces {
+            match piece {
+                Piece::Eager(look) => looks.push(look),
+                Piece::Gated(test, look) => kids.push(self.asked(field, test, Some(look), class)),
+                Piece::Lazy(test) => kids.push(self.asked(field, test, None, class)),
+            }
+        }
+        if !looks.is_empty() {
+            looks.sort_unstable();
+            looks.dedup();
+            kids.push(self.group(field, looks));
+        }
+        kids.sort_unstable();
+        kids.dedup();
+        let kids = kids.into_iter().map(|atom| self.node(Node::Atom(atom))).collect();
+        self.any(kids)
+    }
+
+    fn group(&mut self, field: u32, looks: Vec<Look>) -> u32 {
+        if let Some(atom) = self.groups.get(&(field, looks.clone())) {
+            // What many rules ask for is what many events have.
+            if let Some(cost) = self.costs.get_mut(index(*atom)) {
+                *cost = cost.saturating_add(SHARED);
+            }
+            return *atom;
+        }
+        let sum = looks.iter().map(cost).fold(0, u64::saturating_add);
+        let atom = self.atom(Atom::Eager, sum);
+        if let Some(lane) = self.lanes.get_mut(index(field)) {
+            looks.iter().for_each(|look| lane.add(look.clone(), atom));
+        }
+        self.groups.insert((field, looks), atom);
+        atom
+    }
+
+    /// A test that is asked by itself, at most once per event.
+    fn asked(&mut self, field: u32, test: Test<NameId>, gate: Option<Look>, class: Option<Class>) -> u32 {
+        let test = test.rename(&mut |name| self.field(name, class));
+        let key = format!("{field} {test:?}");
+        if let Some(atom) = self.asked.get(&key) {
+            return *atom;
+        }
+        let atom = match gate {
+            Some(look) => {
+                let atom = self.atom(Atom::Gated(field, test), cost(&look));
+                if let Some(lane) = self.lanes.get_mut(index(field)) {
+                    lane.add(look, atom);
+                }
+                atom
+            }
+            None => self.atom(Atom::Lazy(field, test), u64::MAX),
+        };
+        self.asked.insert(key, atom);
+        atom
+    }
+
+    fn atom(&mut self, atom: Atom, cost: u64) -> u32 {
+        self.program.atoms.push(atom);
+        self.costs.push(cost);
+        number(self.program.atoms.len() - 1)
+    }
+
+    fn node(&mut self, node: Node) -> NodeId {
+        self.program.nodes.push(node);
+        number(self.program.nodes.len() - 1)
+    }
+
+    fn keep(&mut self, kids: &[NodeId]) -> (u32, u32) {
+        let from = number(self.program.kids.len());
+        self.program.kids.extend_from_slice(kids);
+        (from, number(self.program.kids.len()))
+    }
+
+    fn all(&mut self, mut kids: Vec<NodeId>) -> NodeId {
+        if let [only] = kids.as_slice() {
+            return *only;
+        }
+        self.cheapest_first(&mut kids);
+        let (from, to) = self.keep(&kids);
+        self.node(Node::All(from, to))
+    }
+
+    fn any(&mut self, mut kids: Vec<NodeId>) -> NodeId {
+        if let [only] = kids.as_slice() {
+            return *only;
+        }
+        self.cheapest_first(&mut kids);
+        let (from, to) = self.keep(&kids);
+        self.node(Node::Any(from, to))
+    }
+
+    /// Known atoms first, then whole trees, then tests that must be asked.
+    fn cheapest_first(&self, kids: &mut [NodeId]) {
+        kids.sort_by_key(|kid| match self.program.nodes.get(index(*kid)) {
+            Some(Node::Atom(atom)) => match self.program.atoms.get(index(*atom)) {
+                Some(Atom::Eager) => 0,
+                Some(Atom::Gated(..)) => 1,
+                _ => 3,
+            },
+            _ => 2,
+        });
+    }
+
+    fn field(&mut self, name: NameId, class: Option<Class>) -> u32 {
+        let core = self.core;
+        let text = core.names.text(name);
+        let Some(class) = class else {
+            return self.named(text, true);
+        };
+        match core.names.field(class, name) {
+            Some(field) => {
+                let at = usize::from(field.0);
+                if let Some(known) = self.fields.by_field.get(at).copied().flatten() {
+                    return known;
+                }
+                let new = self.lane();
+                if self.fields.by_field.len() <= at {
+                    self.fields.by_field.resize(at + 1, None);
+                }
+                if let Some(place) = self.fields.by_field.get_mut(at) {
+                    *place = Some(new);
+                }
+                new
+            }
+            None if class == Class::Auditd => self.named(text, false),
+            None => match self.missing {
+                Some(field) => field,
+                None => {
+                    let field = self.lane();
+                    self.missing = Some(field);
+                    field
+                }
+            },
+        }
+    }
+
+    fn named(&mut self, name: &str, foreign: bool) -> u32 {
+        if let Some(field) = self.fields.by_name.get(name) {
+            return *field;
+        }
+        let field = self.lane();
+        self.fields.by_name.insert(name.into(), field);
+        if foreign && name.contains('.') {
+            self.fields.dotted.push((name.into(), field));
+        }
+        if let Some((_, theirs)) = SECURITY_4688.iter().find(|(ours, _)| foreign && *ours == name) {
+            self.fields.renamed.push((theirs, field));
+        }
+        field
+    }
+
+    fn everything(&mut self) -> u32 {
+        match self.fields.everything {
+            Some(field) => field,
+            None => {
+                let field = self.lane();
+                self.fields.everything = Some(field);
+                field
+            }
+        }
+    }
+
+    fn lane(&mut self) -> u32 {
+        self.lanes.push(Looks::default());
+        number(self.lanes.len() - 1)
+    }
+}
+
+fn pieces(test: &Test<NameId>) -> Vec<Piece> {
+    match test {
+        Test::Text(pattern) => vec![piece(pattern)],
+        Test::OneOf(patterns) => patterns.iter().map(piece).collect(),
+        Test::Number(number) => vec![Piece::Eager(Look::Number(bits(*number)))],
+        other => vec![Piece::Lazy(other.clone())],
+    }
+}
+
+fn piece(pattern: &Pattern) -> Piece {
+    let look = match pattern.edge() {
+        Edge::Exact(text) => Look::Exact(text),
+        Edge::Begin(text) => Look::Begin(text),
+        Edge::End(text) => Look::End(text),
+        Edge::Inside(text) => Look::Inside(text),
+        Edge::Unknown => return Piece::Lazy(Test::Text(pattern.clone())),
+    };
+    if pattern.is_plain() { Piece::Eager(look) } else { Piece::Gated(Test::Text(pattern.clone()), look) }
+}
+
+fn number(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

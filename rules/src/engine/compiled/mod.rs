@@ -1,0 +1,129 @@
+//! The quick way: all rules that events of one kind can meet, compiled into one plan.
+//!
+//! Every text test of every rule becomes an atom; equal ones are one. The texts of an event are
+//! sought once per field, whatever the number of rules ([`lane`]); atoms that are hit wake the
+//! rules that hang on them ([`witness`]); only woken rules are evaluated, as tests of known bits
+//! ([`program`]). Regexes, networks and comparisons are asked when a rule asks, once per event.
+//! Where no rule fires, nothing is allocated once the buffers have grown.
+//! Invariant: fires exactly the rules that the plain way fires; tests hold them together.
+
+mod build;
+mod fill;
+mod lane;
+mod program;
+mod texts;
+mod witness;
+
+pub(crate) use build::Builder;
+
+use watchpost_model::Event;
+use watchpost_model::field::sigma::Class;
+
+use fill::Fields;
+use lane::Lane;
+use program::{Known, NodeId, Program};
+use texts::{Texts, index};
+
+/// Rules compiled together.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    fields: Fields,
+    /// By field.
+    lanes: Vec<Lane>,
+    program: Program,
+    /// By atom: the entries that it wakes.
+    wakes: Vec<Box<[u32]>>,
+    always: Vec<u32>,
+    entries: Vec<Entry>,
+}
+
+/// A rule of a plan, seen as one class of event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) rule: usize,
+    pub(crate) class: Option<Class>,
+    root: NodeId,
+}
+
+/// Buffers that one worker uses for every event.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    texts: Texts,
+    known: Known,
+    joined: String,
+    woken: Vec<u32>,
+    awake: Vec<bool>,
+    fired: Vec<u32>,
+}
+
+impl Plan {
+    /// Whether any rule wants such events.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Holds a foreign event against the rules; how many were looked at. What fired is told by
+    /// [`Plan::fired`].
+    pub(crate) fn foreign(&self, json: &serde_json::Value, scratch: &mut Scratch) -> u64 {
+        scratch.texts.reset(self.lanes.len());
+        fill::foreign(json, &self.fields, &mut scratch.texts, &mut scratch.joined);
+        self.run(scratch)
+    }
+
+    /// The same for an event of ours.
+    pub(crate) fn typed(&self, event: &Event, scratch: &mut Scratch) -> u64 {
+        scratch.texts.reset(self.lanes.len());
+        fill::typed(event, &self.fields, &mut scratch.texts);
+        self.run(scratch)
+    }
+
+    /// The entry that fired as the nth, in the order of rules.
+    pub(crate) fn fired(&self, scratch: &Scratch, nth: usize) -> Option<Entry> {
+        self.entries.get(index(*scratch.fired.get(nth)?)).copied()
+    }
+
+    fn run(&self, scratch: &mut Scratch) -> u64 {
+        let Scratch { texts, known, woken, awake, fired, .. } = scratch;
+        known.reset(self.program.atoms.len());
+        woken.clear();
+        fired.clear();
+        if awake.len() < self.entries.len() {
+            awake.resize(self.entries.len(), false);
+        }
+        for field in texts.filled() {
+            let Some(lane) = self.lanes.get(index(*field)) else { continue };
+            for text in texts.values(*field).filter(|text| !text.null) {
+                lane.scan(text, &mut |atom| {
+                    if known.hit(atom, &self.program) {
+                        self.wake(atom, woken, awake);
+                    }
+                });
+            }
+        }
+        for at in woken.iter().chain(&self.always) {
+            if let Some(awake) = awake.get_mut(index(*at)) {
+                *awake = false;
+            }
+            let root = self.entries.get(index(*at)).map(|entry| entry.root);
+            if root.is_some_and(|root| self.program.holds(root, known, texts)) {
+                fired.push(*at);
+            }
+        }
+        fired.sort_unstable();
+        u64::try_from(woken.len() + self.always.len()).unwrap_or(u64::MAX)
+    }
+
+    fn wake(&self, atom: u32, woken: &mut Vec<u32>, awake: &mut [bool]) {
+        for at in self.wakes.get(index(atom)).into_iter().flatten() {
+            if let Some(awake) = awake.get_mut(index(*at))
+                && !*awake
+            {
+                *awake = true;
+                woken.push(*at);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
