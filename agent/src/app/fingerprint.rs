@@ -107,6 +107,7 @@ const fn version(number: u16) -> &'static str {
 }
 
 /// First and last character of a protocol's name; of its hex form where they are not alphanumeric.
+/// That is what the description says; early tools wrote 99 instead, so those few differ on purpose.
 fn alpn(name: &[u8]) -> String {
     let (Some(first), Some(last)) = (name.first(), name.last()) else { return "00".into() };
     if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {

@@ -40,7 +40,7 @@ impl Wanted {
             ),
             "a packet that passes several interfaces of this host is counted once on each".into(),
             "encrypted payloads and the contents of tunnels are not looked into".into(),
-            "a process that ends within some milliseconds of its first packet is not named on its flow"
+            "a process that ends within some milliseconds of its first packet may not be named on its flow"
                 .into(),
         ];
         if !metered {

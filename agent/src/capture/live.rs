@@ -17,6 +17,7 @@ use super::interfaces::{Wanted, link_of};
 use super::{Captured, Error, Feed, PacketSource, Running, Settings, worker};
 use crate::clock;
 use crate::decode::{Frame, Link};
+use crate::owner;
 
 /// Kernel memory for packets that wait for us: about 100 ms of a full gigabit.
 const RECEIVE_BUFFER: usize = 16 * 1_024 * 1_024;
@@ -68,10 +69,12 @@ pub(super) fn start(settings: &Settings, feed: &Feed) -> Result<Running, Error> 
         }
     }
     let metered = opened.iter().all(|(source, _)| source.meter.is_some());
-    let threads = opened
+    let (notes, listener) = owner::listen(feed.stop.clone());
+    let mut threads = opened
         .into_iter()
-        .map(|(source, place)| worker::spawn(source, place, settings, feed))
+        .map(|(source, place)| worker::spawn(source, place, settings, feed, &notes))
         .collect::<Result<Vec<_>, _>>()?;
+    threads.extend(listener);
     Ok(Running { rung: "pnet".into(), blind: wanted.blind(metered), threads })
 }
 

@@ -11,6 +11,7 @@ use watchpost_model::Timestamp;
 use super::interfaces::{Wanted, link_of};
 use super::{Captured, Error, Feed, PacketSource, Running, Settings, worker};
 use crate::decode::{Frame, Link};
+use crate::owner;
 use crate::sys::ring::{Ring, Shape};
 
 /// How long a read waits, and with it how late a record may be written on a silent wire.
@@ -52,9 +53,11 @@ pub(super) fn start(settings: &Settings, feed: &Feed) -> Result<Running, Error> 
             .map_err(|source| Error::Open { interface: interface.name.clone(), source })?;
         opened.push((Live { ring, link }, wanted.place("ring", interface)));
     }
-    let threads = opened
+    let (notes, listener) = owner::listen(feed.stop.clone());
+    let mut threads = opened
         .into_iter()
-        .map(|(source, place)| worker::spawn(source, place, settings, feed))
+        .map(|(source, place)| worker::spawn(source, place, settings, feed, &notes))
         .collect::<Result<Vec<_>, _>>()?;
+    threads.extend(listener);
     Ok(Running { rung: "ring".into(), blind: wanted.blind(true), threads })
 }

@@ -9,7 +9,7 @@ use watchpost_model::ledger::Stage;
 use super::{Error, Feed, PacketSource, Sensor, Settings};
 use crate::clock;
 use crate::flow::{Owners, Place};
-use crate::owner::Finder;
+use crate::owner::{Finder, Notes};
 
 /// Packets after which counters are published and the wish to stop is looked at.
 const ROUND: u32 = 256;
@@ -26,15 +26,17 @@ pub(super) fn spawn<S: PacketSource<Error = io::Error> + Send + 'static>(
     place: Place,
     settings: &Settings,
     feed: &Feed,
+    notes: &Notes,
 ) -> Result<JoinHandle<()>, Error> {
-    let sensor = Sensor::new(settings.flow, place.clone(), settings.exclude.clone()).with_owners(finder());
+    let sensor = Sensor::new(settings.flow, place.clone(), settings.exclude.clone())
+        .with_owners(finder(notes.clone()));
     let worker = Worker { source, sensor, feed: feed.clone(), known: Counted::default() };
     feed.spawn(format!("capture {}", place.name()), move || worker.run())
 }
 
 /// Who tells which process a flow belongs to.
-fn finder() -> Option<Box<dyn Owners>> {
-    match Finder::open() {
+fn finder(notes: Notes) -> Option<Box<dyn Owners>> {
+    match Finder::open(notes) {
         Ok(finder) => Some(Box::new(finder)),
         Err(error) => {
             tracing::warn!(%error, "flows are not tied to processes: the kernel does not tell of sockets");

@@ -12,6 +12,9 @@ const MOST_SOCKETS: usize = 65_536;
 /// Processes that held a socket lately are looked at first.
 const MOST_RECENT: usize = 16;
 
+/// Processes that began last are looked at before all others.
+const YOUNGEST: u32 = 8;
+
 /// What opening the list of one process costs, in descriptors.
 const COST_OF_A_PROCESS: u32 = 8;
 
@@ -52,30 +55,43 @@ impl Holders {
 
     fn search(&mut self, inode: u32, left: &mut u32) -> Option<u32> {
         let recent: Vec<u32> = self.recent.iter().copied().collect();
-        let found = recent.into_iter().find(|pid| self.holds(*pid, inode, left));
+        let found = self.youngest().into_iter().chain(recent).find_map(|pid| self.holds(pid, inode, left));
         if found.is_some() || *left == 0 {
             return found;
         }
-        self.pids().into_iter().find(|pid| self.holds(*pid, inode, left))
+        self.pids().into_iter().find_map(|pid| self.holds(pid, inode, left))
     }
 
-    /// Looks through one process, and remembers all that it holds.
-    fn holds(&mut self, pid: u32, inode: u32, left: &mut u32) -> bool {
+    /// Looks through one process or thread, and remembers all that it holds; the process, if it holds
+    /// the socket.
+    fn holds(&mut self, pid: u32, inode: u32, left: &mut u32) -> Option<u32> {
         if *left == 0 {
-            return false;
+            return None;
         }
         *left = left.saturating_sub(COST_OF_A_PROCESS);
-        let Ok(entries) = fs::read_dir(self.proc.join(pid.to_string()).join("fd")) else { return false };
-        let mut held = false;
+        let Ok(entries) = fs::read_dir(self.proc.join(pid.to_string()).join("fd")) else { return None };
+        let mut held = None;
+        let mut leader = None;
         for entry in entries.flatten().take(MOST_OF_ONE) {
             *left = left.saturating_sub(1);
             let target = fs::read_link(entry.path()).unwrap_or_default();
             if let Some(socket) = target.to_str().and_then(inode_of) {
-                self.remember(socket, Some(pid));
-                held |= socket == inode;
+                let leader = *leader.get_or_insert_with(|| self.leader(pid));
+                self.remember(socket, Some(leader));
+                if socket == inode {
+                    held = Some(leader);
+                }
             }
         }
         held
+    }
+
+    /// The process that a number stands for, which may be one of its threads.
+    fn leader(&self, number: u32) -> u32 {
+        let status =
+            fs::read_to_string(self.proc.join(number.to_string()).join("status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"));
+        line.and_then(|line| line.trim().parse().ok()).unwrap_or(number)
     }
 
     fn remember(&mut self, inode: u32, pid: Option<u32>) {
@@ -83,6 +99,14 @@ impl Holders {
             self.known.clear();
         }
         self.known.insert(inode, pid);
+    }
+
+    /// The processes that began last, which are the likeliest to open a connection. A child that
+    /// inherits the socket comes behind the parent who opened it.
+    fn youngest(&self) -> Vec<u32> {
+        let last = fs::read_to_string(self.proc.join("sys/kernel/ns_last_pid")).unwrap_or_default();
+        let Ok(last) = last.trim().parse::<u32>() else { return Vec::new() };
+        (last.saturating_sub(YOUNGEST)..=last).collect()
     }
 
     /// All processes, the youngest first as far as numbers tell.
@@ -110,6 +134,16 @@ mod tests {
         for (number, target) in targets.iter().enumerate() {
             std::os::unix::fs::symlink(target, folder.join(number.to_string())).unwrap();
         }
+    }
+
+    #[test]
+    fn a_thread_that_began_last_stands_for_its_process() {
+        let proc = tempfile::tempdir().unwrap();
+        process(proc.path(), 70, &["socket:[7]"]);
+        fs::write(proc.path().join("70/status"), "Name:\ttool\nTgid:\t66\n").unwrap();
+        fs::create_dir_all(proc.path().join("sys/kernel")).unwrap();
+        fs::write(proc.path().join("sys/kernel/ns_last_pid"), "71\n").unwrap();
+        assert_eq!(Holders::new(proc.path()).of(7, &mut 100), Some(66));
     }
 
     #[test]
