@@ -1,4 +1,5 @@
-//! Any text as a line of any source: no parser may panic, and every line makes an event.
+//! Any text as lines of any source: no parser may panic, every line makes an event, and audit
+//! records that wait for others come out at the end.
 #![no_main]
 
 use jiff::tz::TimeZone;
@@ -14,5 +15,13 @@ fuzz_target!(|text: &str| {
             let parsed = reader.read(Line { text: line, cut: false }, &reference);
             assert!(parsed.times >= 1);
         }
+    }
+    for format in [Format::Audit, Format::Structured] {
+        let mut reader = Reader::new(format);
+        for line in text.lines() {
+            let _ = reader.take(Line { text: line, cut: false }, &reference);
+        }
+        let _ = reader.finish();
+        assert!(!reader.is_holding());
     }
 });

@@ -17,6 +17,7 @@ mod peer;
 mod services;
 mod sshd;
 mod stamp;
+mod structured;
 mod su;
 mod sudo;
 mod syslog;
@@ -52,11 +53,13 @@ pub enum Format {
     Web,
     /// The kernel's audit as auditd writes it: several lines per event.
     Audit,
+    /// JSON lines (Suricata, Zeek, others), Zeek's columns, CEF and LEEF.
+    Structured,
 }
 
 impl Format {
     /// Names of sources and the format of each. `logs --source` takes these.
-    pub const SOURCES: [(&'static str, Self); 29] = [
+    pub const SOURCES: [(&'static str, Self); 35] = [
         ("auth", Self::Syslog),
         ("syslog", Self::Syslog),
         ("messages", Self::Syslog),
@@ -86,6 +89,12 @@ impl Format {
         ("kernel", Self::Syslog),
         ("iptables", Self::Syslog),
         ("ufw", Self::Syslog),
+        ("json", Self::Structured),
+        ("suricata", Self::Structured),
+        ("eve", Self::Structured),
+        ("zeek", Self::Structured),
+        ("cef", Self::Structured),
+        ("leef", Self::Structured),
     ];
 
     /// The format of a source name.
@@ -139,6 +148,8 @@ impl Message<'_> {
 pub struct Memory {
     /// sshd's processes.
     sessions: sshd::Sessions,
+    /// The columns of Zeek's lines.
+    columns: structured::Columns,
 }
 
 /// The parser of one program's messages.
@@ -198,6 +209,9 @@ impl Reader {
         {
             return self.joiner.take(record, reference.now);
         }
+        if self.format == Format::Structured && structured::describes(line.text, &mut self.memory.columns) {
+            return Vec::new();
+        }
         let parsed = self.read(line, reference);
         vec![parsed.event; usize::from(parsed.times)]
     }
@@ -223,6 +237,10 @@ impl Reader {
         let original = mask(line.text);
         let (mut event, times) = match self.format {
             Format::Web => (web::parse(line.text, &original, reference), 1),
+            Format::Structured => {
+                let known = structured::parse(line.text, &original, &mut self.memory.columns, reference);
+                known.map_or_else(|| self.read_syslog(line.text, &original, reference), |event| (event, 1))
+            }
             Format::Syslog | Format::Pam | Format::Service | Format::Audit => {
                 self.read_syslog(line.text, &original, reference)
             }

@@ -25,6 +25,8 @@ const FIELDS: usize = HEADERS + 16;
 const ACKNOWLEDGED: u32 = 0;
 /// `PROC_EVENT_EXEC`.
 const EXEC: u32 = 2;
+/// `PROC_EVENT_EXIT`.
+const EXIT: u32 = 0x8000_0000;
 /// Bytes that the kernel may keep for us: about 10,000 execs.
 const KERNEL_BUFFER: u32 = 1024 * 1024;
 
@@ -35,6 +37,8 @@ pub(super) enum Notice {
     Acknowledged(u32),
     /// A process has begun to run another program. Its thread group, which is its pid for people.
     Exec(u32),
+    /// A process has ended: its pid, and its status as `wait` has it. Ends of threads are not told.
+    Exit(u32, u32),
     /// Notices were lost because we were too slow.
     Overrun,
 }
@@ -59,7 +63,7 @@ impl Connector {
         let connector = Self { socket };
         for _ in 0..50 {
             match connector.next(20)? {
-                Some(Notice::Acknowledged(0) | Notice::Exec(_)) => return Ok(connector),
+                Some(Notice::Acknowledged(0) | Notice::Exec(_) | Notice::Exit(..)) => return Ok(connector),
                 Some(Notice::Acknowledged(code)) => {
                     return Err(io::Error::from_raw_os_error(i32::try_from(code).unwrap_or(0)));
                 }
@@ -121,6 +125,11 @@ fn parse(bytes: &[u8]) -> Option<Notice> {
     match word(bytes, HEADERS)? {
         ACKNOWLEDGED => Some(Notice::Acknowledged(word(bytes, FIELDS)?)),
         EXEC => Some(Notice::Exec(word(bytes, FIELDS + 4)?)),
+        EXIT => {
+            let (thread, process) = (word(bytes, FIELDS)?, word(bytes, FIELDS + 4)?);
+            let status = word(bytes, FIELDS + 8)?;
+            (thread == process).then_some(Notice::Exit(process, status))
+        }
         _ => None,
     }
 }
@@ -143,6 +152,8 @@ mod tests {
         assert_eq!(parse(&notice(EXEC, &[8, 7])), Some(Notice::Exec(7)));
         assert_eq!(parse(&notice(ACKNOWLEDGED, &[1])), Some(Notice::Acknowledged(1)));
         assert_eq!(parse(&notice(1, &[8, 7])), None);
+        assert_eq!(parse(&notice(EXIT, &[7, 7, 256])), Some(Notice::Exit(7, 256)));
+        assert_eq!(parse(&notice(EXIT, &[8, 7, 256])), None, "the end of a thread");
     }
 
     #[test]

@@ -9,13 +9,15 @@ mod connector;
 pub(crate) mod snapshot;
 mod users;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use watchpost_model::event::Process;
 use watchpost_model::ledger::Stage;
+use watchpost_model::{Event, Timestamp, field as f};
 
 use crate::clock;
 use crate::counters::Counters;
@@ -50,6 +52,8 @@ impl Default for Settings {
     }
 }
 
+/// Processes whose end is waited for; of more the end is not told.
+const MOST_TOLD: usize = 32_768;
 /// Milliseconds for which the connector waits before we look whether to stop.
 const PATIENCE: i64 = 200;
 
@@ -65,6 +69,7 @@ pub fn start(settings: &Settings, inlet: Inlet, counters: Arc<Counters>, stop: S
         proc: Proc::new(&settings.proc),
         users: Users::new(&settings.passwd),
         own: std::process::id(),
+        told: HashMap::new(),
         inlet,
         counters,
         stop,
@@ -92,10 +97,51 @@ fn missed(why: &str) -> String {
     format!("processes that live shorter than the scan are missed: the kernel does not tell of them ({why})")
 }
 
+/// What is remembered of a process until it ends.
+#[derive(Clone, Debug)]
+struct Told {
+    name: String,
+    user: String,
+    began: Timestamp,
+}
+
+impl Told {
+    fn of(event: &Event) -> Self {
+        let text = |field| event.text(field).unwrap_or_default().to_owned();
+        Self { name: text(f::PROCESS_NAME), user: text(f::USER_NAME), began: event.time }
+    }
+
+    /// The event of its end: who it was and how it ended. Program and command line are told with
+    /// the beginning only, or rules about what was started would match twice.
+    fn end(self, pid: u32, code: Option<i32>, now: Timestamp) -> Event {
+        let form = Process { time: now, pid, user: self.user, exit_code: code, ..Process::default() };
+        let mut event = Event::from(form);
+        let record = &mut event.record;
+        record.set(f::EVENT_ACTION, "exit");
+        record.set(f::EVENT_TYPE, "end");
+        record.set(f::EVENT_PROVIDER, "process");
+        record.set(f::EVENT_DURATION, now.since(self.began));
+        if !self.name.is_empty() {
+            record.set(f::PROCESS_NAME, self.name);
+        }
+        event
+    }
+}
+
+/// What a shell would call the exit code: the number, or 128 and the signal.
+fn exit_code(status: u32) -> i32 {
+    let code = match status & 0x7f {
+        0 => (status >> 8) & 0xff,
+        signal => 128 + signal,
+    };
+    i32::try_from(code).unwrap_or(i32::MAX)
+}
+
 struct Watcher {
     proc: Proc,
     users: Users,
     own: u32,
+    told: HashMap<u32, Told>,
     inlet: Inlet,
     counters: Arc<Counters>,
     stop: Stop,
@@ -106,7 +152,13 @@ impl Watcher {
         while !self.stop.is_stopped() {
             match connector.next(PATIENCE) {
                 Ok(Some(Notice::Exec(pid))) => self.tell(pid),
-                Ok(Some(Notice::Overrun)) => self.counters.lose(Stage::Queue, 1),
+                Ok(Some(Notice::Exit(pid, status))) => self.tell_end(pid, Some(exit_code(status))),
+                Ok(Some(Notice::Overrun)) => {
+                    self.counters.lose(Stage::Queue, 1);
+                    // Ends may be among what was lost; they must not be waited for.
+                    let alive: HashSet<u32> = self.proc.pids().into_iter().collect();
+                    self.told.retain(|pid, _| alive.contains(pid));
+                }
                 Ok(Some(Notice::Acknowledged(_)) | None) => {}
                 Err(error) => {
                     tracing::warn!(%error, "the process connector failed; comparing /proc from now on");
@@ -125,6 +177,9 @@ impl Watcher {
                     self.tell(*pid);
                 }
             }
+            for pid in known.keys().filter(|pid| !now.contains_key(pid)) {
+                self.tell_end(*pid, None);
+            }
             known = now;
         }
     }
@@ -139,8 +194,18 @@ impl Watcher {
             return;
         }
         let parent = self.proc.snapshot(snapshot.parent);
-        let event = snapshot.event(parent, &mut self.users, clock::now());
+        let (pid, now) = (snapshot.pid, clock::now());
+        let event = snapshot.event(parent, &mut self.users, now);
+        if self.told.len() < MOST_TOLD || self.told.contains_key(&pid) {
+            self.told.insert(pid, Told::of(&event));
+        }
         self.inlet.offer(event);
+    }
+
+    /// Tells the end of a process whose beginning was told; `code` is absent where nobody knows it.
+    fn tell_end(&mut self, pid: u32, code: Option<i32>) {
+        let Some(told) = self.told.remove(&pid) else { return };
+        self.inlet.offer(told.end(pid, code, clock::now()));
     }
 }
 
@@ -155,7 +220,6 @@ mod tests {
     use super::*;
     use crate::queue::queue;
     use std::process::{Command, Stdio};
-    use watchpost_model::field as f;
 
     /// Runs a shell that runs a program, and waits for the event of that program.
     fn sees_a_program(settings: &Settings) -> bool {
@@ -203,6 +267,26 @@ mod tests {
         stop.stop();
         let running = start(&settings, inlet, counters, stop);
         assert!(running.blind.iter().any(|sentence| sentence.contains("missed")));
+    }
+
+    #[test]
+    fn the_end_of_a_process_says_how_it_ended_and_not_what_it_ran() {
+        let began = Timestamp::EPOCH;
+        let start = Event::from(Process {
+            time: began,
+            pid: 7,
+            executable: "/bin/nc".into(),
+            command_line: "nc -l".into(),
+            user: "bob".into(),
+            ..Process::default()
+        });
+        let end = Told::of(&start).end(7, Some(exit_code(9)), began.plus(Duration::from_secs(2)));
+        let text = |field| end.record.get(field).map(ToString::to_string);
+        assert_eq!(text(f::PROCESS_EXIT_CODE).as_deref(), Some("137"));
+        assert_eq!((end.text(f::EVENT_ACTION), end.text(f::PROCESS_NAME)), (Some("exit"), Some("nc")));
+        assert_eq!(text(f::EVENT_DURATION).as_deref(), Some("2000000000"));
+        assert_eq!((text(f::PROCESS_EXECUTABLE), text(f::PROCESS_COMMAND_LINE)), (None, None));
+        assert_eq!((exit_code(0x0100), exit_code(0)), (1, 0));
     }
 
     #[test]

@@ -66,8 +66,15 @@ pub fn default_files(system: bool) -> Vec<Files> {
         ("messages", "/var/log/messages"),
         ("cron", "/var/log/cron"),
     ];
-    const OWN: [(&str, &str); 4] = [
+    const OWN: [(&str, &str); 11] = [
         ("auditd", "/var/log/audit/audit.log"),
+        ("mysql", "/var/log/mysql/error*.log"),
+        ("mariadb", "/var/log/mariadb/*.log"),
+        ("postgresql", "/var/log/postgresql/*.log"),
+        ("redis", "/var/log/redis/*.log"),
+        ("vsftpd", "/var/log/vsftpd.log"),
+        ("proftpd", "/var/log/proftpd/proftpd.log"),
+        ("fail2ban", "/var/log/fail2ban.log"),
         ("nginx", "/var/log/nginx/*access*.log"),
         ("apache", "/var/log/apache2/*access*.log"),
         ("apache", "/var/log/httpd/*access*log"),

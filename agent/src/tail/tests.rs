@@ -237,14 +237,19 @@ mod running {
 
     impl Bench {
         fn new(folder: tempfile::TempDir, from: From, resume: &HashMap<String, String>) -> Self {
+            Self::of(Format::Syslog, folder, from, resume)
+        }
+
+        fn of(
+            format: Format,
+            folder: tempfile::TempDir,
+            from: From,
+            resume: &HashMap<String, String>,
+        ) -> Self {
             let counters = Arc::new(Counters::default());
             let (inlet, outlet) = queue(100, counters.clone());
             let stop = Stop::default();
-            let files = vec![Files {
-                name: "auth".into(),
-                path: folder.path().join("*.log"),
-                format: Format::Syslog,
-            }];
+            let files = vec![Files { name: "auth".into(), path: folder.path().join("*.log"), format }];
             let settings = Settings { files, from, poll: Duration::from_millis(5) };
             let running = start(&settings, resume, inlet, counters.clone(), stop.clone());
             Self { folder, counters, outlet, stop, running }
@@ -284,6 +289,31 @@ mod running {
         let place = login.position.unwrap();
         let bench = Bench::new(folder, From::End, &HashMap::from([(place.source.to_string(), place.value)]));
         assert_eq!(bench.next().event.text(f::EVENT_ACTION), Some("su"));
+        bench.end();
+    }
+
+    #[test]
+    fn no_place_lies_behind_audit_records_that_are_not_told_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = append(&folder.path().join("audit.log"));
+        let id = "msg=audit(1700000000.100:7):";
+        writeln!(file, "type=SYSCALL {id} syscall=59 success=yes items=1 pid=11 exe=\"/bin/a\"").unwrap();
+        writeln!(file, "type=USER_LOGIN msg=audit(1700000000.100:8): pid=5 msg='acct=\"bob\" res=failed'")
+            .unwrap();
+        writeln!(file, "type=EOE {id}").unwrap();
+        let bench = Bench::of(Format::Audit, folder, From::Beginning, &HashMap::new());
+        assert_eq!(bench.next().event.text(f::EVENT_ACTION), Some("log_source_opened"));
+        let login = bench.next();
+        assert_eq!(login.event.text(f::USER_NAME), Some("bob"));
+        assert!(login.position.is_none(), "the program's records would be lost in a crash");
+        let program = bench.next();
+        assert_eq!(program.event.text(f::PROCESS_EXECUTABLE), Some("/bin/a"));
+        assert!(program.position.is_some());
+        // Its end never comes: it is told after a moment, with a place.
+        writeln!(file, "type=SYSCALL msg=audit(1700000000.200:9): syscall=59 pid=12 exe=\"/bin/b\"").unwrap();
+        let late = bench.next();
+        assert_eq!(late.event.text(f::PROCESS_EXECUTABLE), Some("/bin/b"));
+        assert!(late.position.is_some() && late.event.text(f::LOG_FILE_PATH).is_some());
         bench.end();
     }
 
