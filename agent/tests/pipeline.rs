@@ -170,6 +170,7 @@ fn request(dir: &Path, collector: &Collector, token: String) -> Request {
         server_name: "watchpost-collector".into(),
         token,
         host: "web1".into(),
+        again: enroll::Again::Refuse,
     }
 }
 
@@ -184,6 +185,8 @@ fn a_host_enrols_and_its_key_stays_its_own() {
     let collector = Collector::start(&authority, move |_, _, _| Reply::Status(200, answer.to_string()));
     let dir = tempfile::tempdir().unwrap();
     let identity = enroll::enroll(&request(dir.path(), &collector, token(&authority))).unwrap();
+    let twice = enroll::enroll(&request(dir.path(), &collector, token(&authority))).unwrap_err().to_string();
+    assert!(twice.contains("enrolled already") && twice.contains("--again"), "{twice}");
     assert_eq!(enroll::identity(dir.path()).unwrap(), Some(identity));
     let key = dir.path().join("agent.key");
     assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);

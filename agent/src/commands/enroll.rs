@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::{Outcome, Source};
-use crate::enroll::{Request, enroll};
+use crate::enroll::{Again, Request, enroll};
 
 /// What it takes.
 #[derive(Debug, clap::Args)]
@@ -17,6 +17,9 @@ pub struct Options {
     /// The host's name, if not the kernel's
     #[arg(long)]
     pub host: Option<String>,
+    /// Replace the identity that this host has already
+    #[arg(long)]
+    pub again: bool,
 }
 
 /// Enrols this host.
@@ -31,6 +34,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         server_name: settings.server_name,
         token: options.token.clone(),
         host: options.host.clone().unwrap_or_else(crate::run::host_name),
+        again: if options.again { Again::Replace } else { Again::Refuse },
     })?;
     writeln!(out, "enrolled as {}", identity.agent)?;
     Ok(Outcome::Done)

@@ -37,6 +37,19 @@ pub struct Request {
     pub token: String,
     /// The host's name.
     pub host: String,
+    /// Whether an identity that is there may be replaced. The old one stays valid until the
+    /// collector revokes it.
+    pub again: Again,
+}
+
+/// Whether a host that has an identity gets a new one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Again {
+    /// Refuse: two identities of one host are usually a mistake.
+    #[default]
+    Refuse,
+    /// Replace it.
+    Replace,
 }
 
 /// Who this host is to its collector.
@@ -63,6 +76,14 @@ pub enum Error {
     /// The connection could not be set up.
     #[error(transparent)]
     Tls(#[from] ship::Error),
+    /// The host has an identity already.
+    #[error("this host is enrolled already as {agent}, in {}; to give it a new identity, stop its agent and say --again", path.display())]
+    Already {
+        /// Its present identity.
+        agent: AgentId,
+        /// Where that lies.
+        path: PathBuf,
+    },
     /// No address was given.
     #[error("no collector address; give one with --collector HOST:PORT")]
     NoAddress,
@@ -108,6 +129,11 @@ pub fn enroll(request: &Request) -> Result<Identity, Error> {
     let token = Token::parse(&request.token)?;
     if request.collector.is_empty() {
         return Err(Error::NoAddress);
+    }
+    let path = request.state_dir.clone();
+    let present = identity(&path).map_err(|source| Error::Keep { path: path.clone(), source })?;
+    if let (Some(present), Again::Refuse) = (present, request.again) {
+        return Err(Error::Already { agent: present.agent, path });
     }
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(Error::Key)?;
     let csr = csr(&key, &request.host)?;

@@ -173,7 +173,9 @@ fn judge(response: Response, sequence: u64) -> (Answer, Option<Timestamp>) {
     let why = problem(status, &body);
     let answer = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Answer::NotAccepted {
-            why: format!("certificate not accepted by the collector ({why}); enrol again with a new token"),
+            why: format!(
+                "certificate not accepted by the collector ({why}); enrol again with a new token (watchpost-agent enroll --again)"
+            ),
         },
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
             Answer::Refused { why: format!("the collector refused batch {sequence} for good: {why}") }
@@ -233,7 +235,7 @@ pub fn failure(error: &reqwest::Error, address: &str, server_name: &str) -> Answ
         }
         Some(Tls::AlertReceived(alert)) => Answer::NotAccepted {
             why: format!(
-                "certificate not accepted by the collector at {address} ({alert:?}); enrol again with a new token"
+                "certificate not accepted by the collector at {address} ({alert:?}); enrol again with a new token (watchpost-agent enroll --again)"
             ),
         },
         _ => {

@@ -184,6 +184,7 @@ fn enrol(collector: &collector::Handle, state_dir: &Path, address: &str) -> Resu
         server_name: SERVER_NAME.to_owned(),
         token,
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        again: enroll::Again::Refuse,
     };
     enroll::enroll(&request)?;
     Ok(())

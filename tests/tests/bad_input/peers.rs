@@ -131,7 +131,8 @@ fn a_revoked_agent_says_so_keeps_its_events_and_sends_them_once_enrolled_again()
 
     let token = String::from_utf8(site.administer(&["token"]).stdout).unwrap().trim().to_owned();
     let configuration = site.path("agent.toml");
-    say("watchpost-agent", &["enroll", "--config", text(&configuration), "--token", &token]).expect(0, &[]);
+    say("watchpost-agent", &["enroll", "--again", "--config", text(&configuration), "--token", &token])
+        .expect(0, &[]);
     site.restart_agent();
     line_arrives(&site, "line-while-revoked");
     assert_eq!(kept(&mut site), ["line-before", "line-while-revoked"]);
