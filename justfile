@@ -23,6 +23,14 @@ deny:
 test:
     cargo test --workspace
 
-# The benches that need no rival.
-bench:
-    cargo bench --workspace
+# One fuzz target for a while; needs cargo-fuzz and a nightly compiler.
+fuzz target seconds="60":
+    cargo fuzz run {{target}} -- -max_total_time={{seconds}}
+
+# Whether the fuzz targets still compile.
+fuzz-check:
+    cd fuzz && cargo check
+
+# What is shipped: `target/dist/`.
+dist:
+    cargo build --profile dist --workspace
