@@ -46,6 +46,8 @@ impl Loaded {
         let (found, unread) = pack::read_paths(paths);
         let sources: Vec<Source> = shipped.iter().cloned().chain(found).collect();
         let set = RuleSet::load(&sources);
+        // Now, not when the first event of a class waits for it.
+        set.prepare();
         let rejected: Vec<Rejected> = unread.into_iter().chain(set.rejected().iter().cloned()).collect();
         let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
         let counts = Counts {
