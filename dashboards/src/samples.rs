@@ -11,8 +11,8 @@ use watchpost_model::id::{AgentId, AlertId, EventRef, IncidentId};
 use watchpost_model::incident::Incident;
 use watchpost_model::ledger::{Ledger, Stage};
 use watchpost_model::query::{
-    AlertQuery, EventQuery, Evidence, EvidenceEvent, IncidentQuery, IncidentStory, Live, Overview, Page,
-    TriageChange,
+    AlertQuery, Drill, EventQuery, Evidence, EvidenceEvent, IncidentQuery, IncidentStory, Live, Overview,
+    Page, TriageChange, UnderWay,
 };
 
 use crate::client::{Error, Lives, Source};
@@ -301,6 +301,9 @@ impl Source for Fake {
     fn events(&self, _: &EventQuery) -> Result<Page<serde_json::Value>, Error> {
         let rows = evidence().events.into_iter().map(|event| event.event).collect();
         Ok(Page { rows, total: None, incomplete: "stopped after 3 s".into() })
+    }
+    fn announce(&self, drill: &Drill) -> Result<UnderWay, Error> {
+        Ok(UnderWay { label: drill.label.clone(), until: now() })
     }
     fn stream(&self) -> Result<Lives, Error> {
         let said = self.streams.lock().unwrap().pop().ok_or_else(unknown)?;

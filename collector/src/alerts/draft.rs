@@ -66,6 +66,8 @@ pub struct Sighting<'a> {
     pub agent: AgentId,
     /// That agent's host.
     pub host: &'a str,
+    /// Label of the drill under way that made the event; empty for the real thing.
+    pub drill: String,
 }
 
 /// An alert that waits for the decision whether it is a repeat.
@@ -88,7 +90,7 @@ impl Draft {
             story.attacker.port = None;
             story.target.port = None;
         }
-        let key = Key::of(&sighting.rule.id, sighting.agent, &story.drill, &group);
+        let key = Key::of(&sighting.rule.id, sighting.agent, &sighting.drill, &group);
         let mut events = sighting.events;
         if events.is_empty() {
             events.push(sighting.at);
@@ -121,7 +123,7 @@ impl Draft {
             owner: String::new(),
             reason: String::new(),
             incident: None,
-            drill: story.drill,
+            drill: sighting.drill,
         };
         Self { key, alert }
     }

@@ -19,6 +19,10 @@ fn login(seconds: i64, user: &str) -> Event {
 }
 
 fn draft_of(event: &Event, index: u32, group_by: &[watchpost_model::FieldId]) -> Draft {
+    draft_in("", event, index, group_by)
+}
+
+fn draft_in(drill: &str, event: &Event, index: u32, group_by: &[watchpost_model::FieldId]) -> Draft {
     let rule = RuleRef { id: "r".into(), name: "Rule".into(), ..RuleRef::default() };
     let at = EventRef { frame: 1, index };
     let sighting = Sighting {
@@ -35,6 +39,7 @@ fn draft_of(event: &Event, index: u32, group_by: &[watchpost_model::FieldId]) ->
         at,
         agent: AgentId::from_bytes([1; 16]),
         host: "h",
+        drill: drill.into(),
     };
     Draft::of(sighting, at_now())
 }
@@ -65,10 +70,9 @@ fn repeats_are_grouped_by_what_the_rule_says_or_the_default() {
 
 #[test]
 fn a_drill_never_shares_a_group_with_the_real_thing() {
-    let mut drill = login(1, "root");
-    drill.record.set(f::DRILL, "d");
-    assert_ne!(draft_of(&login(0, "root"), 0, &[]).key, draft_of(&drill, 1, &[]).key);
-    assert_eq!(draft_of(&drill, 1, &[]).alert.drill, "d");
+    let drill = draft_in("d", &login(1, "root"), 1, &[]);
+    assert_ne!(draft_of(&login(0, "root"), 0, &[]).key, drill.key);
+    assert_eq!(drill.alert.drill, "d");
 }
 
 #[test]
@@ -112,7 +116,7 @@ fn an_alert_keeps_what_all_its_repeats_say() {
     let mut second = draft_of(&login(1, "admin"), 1, &[]).alert;
     second.outcome = Outcome::Success;
     absorb(&mut alert, second);
-    assert_eq!(alert.attacker.user, None, "two users: naming one would mislead");
+    assert_eq!(alert.target.user, None, "two users: naming one would mislead");
     assert!(alert.attacker.ip.is_some());
     assert_eq!(alert.outcome, Outcome::Success, "the worst outcome stays");
     absorb(&mut alert, draft_of(&login(2, "root"), 2, &[]).alert);

@@ -169,6 +169,27 @@ async fn roles_bound_what_a_certificate_may_do() {
 }
 
 #[tokio::test]
+async fn drills_are_announced_by_those_who_handle_alerts() {
+    let (_stage, desk) = scene();
+    let announce = |role, text: &'static str| {
+        let request = Request::post("/v1/drills").header("content-type", "application/json");
+        as_role(&desk, role).oneshot(request.body(Body::from(text)).unwrap())
+    };
+    let drill = r#"{"label":"watchpost-drill-1-sweep","address":"127.66.0.1"}"#;
+    for role in [Role::Agent, Role::Viewer, Role::SystemAdministrator, Role::AuditAdministrator] {
+        assert_eq!(announce(role, drill).await.unwrap().status(), StatusCode::FORBIDDEN, "{role:?}");
+    }
+    for strange in [r#"{"label":"root"}"#, r#"{"label":"watchpost-drill-1","address":"198.51.100.7"}"#] {
+        let answer = announce(Role::Analyst, strange).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{strange}");
+    }
+    let told = announce(Role::Analyst, drill).await.unwrap();
+    assert_eq!(told.status(), StatusCode::OK);
+    let under_way: watchpost_model::query::UnderWay = serde_json::from_slice(&body(told).await).unwrap();
+    assert_eq!(under_way.label, "watchpost-drill-1-sweep");
+}
+
+#[tokio::test]
 async fn the_stream_begins_with_the_situation_and_tells_a_new_alert() {
     use tokio_stream::StreamExt;
     let (mut stage, desk) = scene();

@@ -453,3 +453,28 @@ async fn the_running_pipeline_wakes_when_a_frame_is_durable() {
     println!("told after {:?}", begun.elapsed());
     pipeline.stop();
 }
+
+#[test]
+fn only_an_announced_drill_is_marked_and_kept_out_of_real_incidents_over_a_restart() {
+    let login = |seconds, user: &str| {
+        let mut event = failure(seconds);
+        event.record.set(f::USER_NAME, user);
+        event
+    };
+    let label = "watchpost-drill-1-login";
+    let mut stage = Site::new();
+    stage.append(vec![login(1, label), failure(2)], 3);
+    stage.detect(3);
+    let before = stage.alerts();
+    assert!(before.iter().all(|alert| alert.drill.is_empty()), "nobody announced it: {before:#?}");
+    assert_eq!((before.len(), stage.incidents().len()), (1, 1), "a mark splits nothing");
+    let drill = watchpost_model::query::Drill { label: label.into(), address: None };
+    assert_eq!(stage.desk().announce(&drill, at(10)).unwrap().until, at(610));
+    stage.append(vec![login(11, label), failure(12)], 13);
+    // Another desk than the one that was told: as after a restart.
+    stage.detect(13);
+    let alerts = stage.alerts();
+    let drills: Vec<_> = alerts.iter().filter(|alert| alert.drill == label).collect();
+    assert_eq!((alerts.len(), drills.len(), stage.incidents().len()), (2, 1, 2), "{alerts:#?}");
+    assert_ne!(drills[0].incident, before[0].incident);
+}
