@@ -141,6 +141,7 @@ pub(crate) fn evidence() -> Evidence {
         }],
         more: 1_154,
         completeness: "no loss at any stage between 17:53 and 18:05".into(),
+        losses: Vec::new(),
     }
 }
 
@@ -159,6 +160,7 @@ pub(crate) fn incident() -> Incident {
         alerts: alerts[..3].iter().map(|alert| alert.id).collect(),
         stages: ["reconnaissance", "credential_access", "initial_access"].map(str::to_owned).to_vec(),
         categories: ["02001", "02006", "02018"].map(str::to_owned).to_vec(),
+        drill: String::new(),
     }
 }
 
@@ -170,7 +172,7 @@ pub(crate) fn story() -> IncidentStory {
         evidence: vec![
             evidence(),
             evidence(),
-            Evidence { events: vec![], more: 0, completeness: String::new() },
+            Evidence { events: vec![], more: 0, completeness: String::new(), losses: Vec::new() },
         ],
     }
 }

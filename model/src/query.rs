@@ -28,6 +28,7 @@ use crate::alert::{Alert, Severity, Triage};
 use crate::asset::Host;
 use crate::id::{AgentId, AlertId, EventRef, IncidentId};
 use crate::incident::Incident;
+use crate::ledger;
 use crate::time::Timestamp;
 
 /// Rows of one page unless asked otherwise.
@@ -107,6 +108,9 @@ pub struct Evidence {
     pub more: u64,
     /// How complete the host's data was while this happened, in a sentence.
     pub completeness: String,
+    /// The same in numbers: every stage at which the host is known to have lost records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<ledger::Entry>,
 }
 
 /// One event as evidence.

@@ -52,6 +52,8 @@ pub struct Sighting<'a> {
     pub group: Vec<(String, String)>,
     /// Whether several events made it.
     pub correlated: bool,
+    /// What a correlation counted; absent for a plain rule.
+    pub count: Option<u64>,
     /// Why it fired.
     pub matched: Vec<MatchedField>,
     /// The events that made it fire, oldest first.
@@ -97,6 +99,8 @@ impl Draft {
         }
         events.sort_unstable();
         events.dedup();
+        // A correlation may count values, which are fewer than the events that held them.
+        let count = sighting.count.unwrap_or(1).max(u64::try_from(events.len()).unwrap_or(u64::MAX));
         events.truncate(MOST_EVIDENCE);
         let first = events.first().copied().unwrap_or(sighting.at);
         let outcome = match sighting.outcome {
@@ -110,7 +114,7 @@ impl Draft {
             first_seen: sighting.time,
             last_seen: sighting.time,
             raised: now,
-            count: 1,
+            count,
             agent: sighting.agent,
             host: sighting.host.to_owned(),
             attacker: story.attacker,

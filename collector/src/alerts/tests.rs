@@ -32,6 +32,7 @@ fn draft_in(drill: &str, event: &Event, index: u32, group_by: &[watchpost_model:
         group_by,
         group: Vec::new(),
         correlated: false,
+        count: None,
         matched: Vec::new(),
         events: vec![at],
         time: event.time,
@@ -108,6 +109,28 @@ fn evidence_keeps_the_first_and_the_last_and_counts_all() {
     assert_eq!(kept.len(), MOST_EVIDENCE);
     absorb(&mut alert, draft_of(&login(199, "root"), 199, &[]).alert);
     assert_eq!(alert.events.len(), MOST_EVIDENCE, "the same event is evidence once");
+}
+
+#[test]
+fn a_correlation_counts_each_event_once_however_its_windows_overlap() {
+    let refs = |range: std::ops::Range<u32>| range.map(|index| EventRef { frame: 1, index }).collect();
+    let finding = |range: std::ops::Range<u32>, count| {
+        let mut alert = draft_of(&login(0, "root"), range.start, &[]).alert;
+        (alert.count, alert.events) = (count, refs(range));
+        alert
+    };
+    let mut alert = finding(0..10, 10);
+    absorb(&mut alert, finding(1..11, 10));
+    assert_eq!(alert.count, 11, "one new event");
+    absorb(&mut alert, finding(1..11, 10));
+    assert_eq!(alert.count, 11, "nothing new");
+    absorb(&mut alert, finding(20..30, 400));
+    assert_eq!(alert.count, 411, "a window of its own counts as the rule counted");
+    let mut silent = draft_of(&login(0, "root"), 0, &[]).alert;
+    silent.events.clear();
+    let again = silent.clone();
+    absorb(&mut silent, again);
+    assert_eq!(silent.count, 2, "without references each firing counts");
 }
 
 #[test]

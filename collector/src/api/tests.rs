@@ -61,6 +61,8 @@ async fn alerts_incidents_and_evidence_tell_one_story() {
     assert_eq!(evidence.events[2].event["source"]["ip"], "198.51.100.7");
     assert_eq!(evidence.events[2].event["host"]["name"], "web-1");
     assert!(evidence.completeness.contains("2 at queue"), "{}", evidence.completeness);
+    let losses: Vec<_> = evidence.losses.iter().map(|entry| (entry.stage, entry.lost)).collect();
+    assert_eq!(losses, [(watchpost_model::ledger::Stage::Queue, 2)]);
     let incidents: Page<Incident> = get_json(&viewer, "/v1/incidents").await;
     let story: IncidentStory = get_json(&viewer, &format!("/v1/incidents/{}", incidents.rows[0].id)).await;
     assert_eq!(story.alerts, alerts.rows);

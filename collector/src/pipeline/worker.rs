@@ -309,6 +309,7 @@ fn sighting<'a>(hit: &'a Hit, event: &'a Event, at: EventRef, seen: &'a Seen, dr
         group_by: &hit.group_by,
         group: hit.group.clone(),
         correlated: hit.correlated,
+        count: hit.count,
         matched: hit.matched.clone(),
         events: hit.events.clone(),
         time: hit.time,
