@@ -12,6 +12,8 @@ use tokio_stream::StreamExt as _;
 
 use super::connection::Peer;
 use super::problem;
+use super::refused::Refused;
+use crate::clock;
 use crate::identity::{Fingerprint, Identity};
 use crate::pki::Register;
 
@@ -25,10 +27,12 @@ pub fn guard(router: Router, register: Arc<Register>) -> Router {
         .fallback(async || {
             problem(StatusCode::NOT_FOUND, "no such path; is this program as new as the collector?")
         })
-        .layer(from_fn_with_state(register, admit))
+        .layer(from_fn_with_state((register, Arc::new(Refused::default())), admit))
 }
 
-async fn admit(State(register): State<Arc<Register>>, mut request: Request, next: Next) -> Response {
+type Gate = (Arc<Register>, Arc<Refused>);
+
+async fn admit(State((register, refused)): State<Gate>, mut request: Request, next: Next) -> Response {
     // Whatever a client claims, who it is comes from the handshake alone.
     request.extensions_mut().remove::<Identity>();
     let peer = request.extensions().get::<Peer>().copied();
@@ -42,8 +46,10 @@ async fn admit(State(register): State<Arc<Register>>, mut request: Request, next
     if request.method() == Method::POST && request.uri().path() == ENROLL {
         return next.run(request).await;
     }
-    if let Some(peer) = peer {
-        tracing::info!(address = %peer.address, path = request.uri().path(), "request refused");
+    if let Some(peer) = peer
+        && let Some(held_back) = refused.note(peer.address.ip(), clock::now())
+    {
+        tracing::info!(address = %peer.address, path = request.uri().path(), held_back, "request refused");
     }
     match fingerprint.map(|fingerprint| register.find(&fingerprint)) {
         None => problem(
