@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand, ValueEnum};
 use watchpost_model::query::Role;
 
-use super::office::{Office, Reply, Request};
+use super::office::{MOST_TTL, MOST_USES, Office, Reply, Request};
 use super::{restore, socket};
 use crate::config::{DEFAULT_FILE, Settings, Span};
 use crate::pki::{Record, write_secret};
@@ -35,11 +35,11 @@ enum Command {
     Run,
     /// Print a token that enrols agents
     Token {
-        /// How long it is good: 30m, 1h, 7d
-        #[arg(long, default_value = "1h")]
+        /// How long it is good, 1s to 30d: 30m, 1h, 7d
+        #[arg(long, default_value = "1h", value_parser = ttl)]
         ttl: Span,
-        /// How many agents it may enrol
-        #[arg(long, default_value_t = 1)]
+        /// How many agents it may enrol, 1 to 10000
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_USES)))]
         uses: u32,
     },
     /// Agents' certificates
@@ -111,6 +111,15 @@ enum UserRole {
     SystemAdministrator,
     AuditAdministrator,
     SecurityAdministrator,
+}
+
+/// A token's life, within what tokens may live.
+fn ttl(text: &str) -> Result<Span, String> {
+    let span: Span = text.parse()?;
+    if span.0.is_zero() || span.0 > MOST_TTL {
+        return Err(format!("{text} is not in 1s to {}", Span(MOST_TTL)));
+    }
+    Ok(span)
 }
 
 impl From<UserRole> for Role {

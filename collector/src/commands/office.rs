@@ -14,10 +14,10 @@ use crate::pki::{self, Record};
 use crate::state::State;
 
 /// Longest life of a token.
-const MOST_TTL: Duration = Duration::from_secs(30 * 86_400);
+pub(super) const MOST_TTL: Duration = Duration::from_secs(30 * 86_400);
 
 /// Most agents that one token may enrol.
-const MOST_USES: u32 = 10_000;
+pub(super) const MOST_USES: u32 = 10_000;
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

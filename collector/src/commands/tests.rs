@@ -73,3 +73,17 @@ fn names_that_would_be_trouble_are_refused() {
     assert!(add("ann@example.org").is_ok());
     house.handle.stop();
 }
+
+#[test]
+fn a_token_out_of_range_is_wrong_use_and_the_range_is_named() {
+    for (flag, value, range) in [
+        ("--uses", "0", "1..=10000"),
+        ("--uses", "10001", "1..=10000"),
+        ("--ttl", "31d", "1s to 30d"),
+        ("--ttl", "0s", "1s to 30d"),
+    ] {
+        let refused = Cli::try_parse_from(["watchpost-collector", "token", flag, value]).unwrap_err();
+        assert_eq!(refused.exit_code(), 2);
+        assert!(refused.to_string().contains(range), "{refused}");
+    }
+}

@@ -41,6 +41,7 @@ pub(super) async fn enroll(
 }
 
 fn admit(door: &Door, request: &Enroll, now: Timestamp) -> Result<Enrolled, pki::Error> {
+    check_host(&request.host)?;
     let agent = AgentId::derive(now, &[&pki::random::<16>()?]);
     let issued = door.authority.issue(&request.csr, &agent.to_string(), now)?;
     door.tokens.redeem(&request.token, now)?;
@@ -48,7 +49,7 @@ fn admit(door: &Door, request: &Enroll, now: Timestamp) -> Result<Enrolled, pki:
         name: agent.to_string(),
         role: Role::Agent,
         agent: Some(agent),
-        host: request.host.chars().filter(|c| !c.is_control()).take(MOST_HOST).collect(),
+        host: request.host.clone(),
         issued: now,
         revoked: None,
     };
@@ -57,14 +58,38 @@ fn admit(door: &Door, request: &Enroll, now: Timestamp) -> Result<Enrolled, pki:
     Ok(Enrolled { agent, certificate: issued.pem, ca: door.authority.pem().into() })
 }
 
+/// A name that could pass for another (spaces, marks, control characters) costs no token.
+fn check_host(host: &str) -> Result<(), pki::Error> {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if !host.is_empty() && host.chars().count() <= MOST_HOST && host.chars().all(plain) {
+        return Ok(());
+    }
+    Err(pki::Error::Host { name: host.chars().take(64).collect(), most: MOST_HOST })
+}
+
 fn refuse(error: &pki::Error) -> Response {
     let status = match error {
         pki::Error::TokenUnknown | pki::Error::TokenExpired(_) => StatusCode::UNAUTHORIZED,
-        pki::Error::Request(_) => StatusCode::BAD_REQUEST,
+        pki::Error::Request(_) | pki::Error::Host { .. } => StatusCode::BAD_REQUEST,
         _ => {
             tracing::error!(%error, "enrolment failed");
             StatusCode::INTERNAL_SERVER_ERROR
         }
     };
     problem(status, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_name_has_letters_of_any_script_digits_and_three_marks() {
+        for good in ["web-1", "db_2.example.org", "数据库-02", "h"] {
+            assert!(check_host(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "a\u{202e}b", "<b>", "a/b", "a\nb", "\u{1b}[2J", &"x".repeat(254)] {
+            assert!(check_host(bad).is_err(), "{bad:?}");
+        }
+    }
 }

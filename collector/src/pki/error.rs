@@ -46,6 +46,14 @@ pub enum Error {
     /// A signing request that is not one, or not signed by its own key.
     #[error("the certificate request is not valid: {0}; let the agent make a new one")]
     Request(String),
+    /// A host name that lists and reports could not show as it is.
+    #[error("{name:?} is not a host name; use letters, digits, `.`, `-` and `_`, at most {most}")]
+    Host {
+        /// What was given, cut.
+        name: String,
+        /// Most characters.
+        most: usize,
+    },
     /// TLS refuses what was made.
     #[error("pki: TLS does not accept the certificates: {0}")]
     Tls(String),

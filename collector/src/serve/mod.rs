@@ -8,6 +8,7 @@
 mod admission;
 mod connection;
 mod problem;
+mod refused;
 #[cfg(test)]
 pub(crate) mod tests;
 
