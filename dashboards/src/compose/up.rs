@@ -16,10 +16,12 @@ use watchpost_agent::stop::Stop;
 use watchpost_agent::{enroll, run as agent};
 use watchpost_collector::{config as collector_config, run as collector};
 use watchpost_model::query::Role;
+use watchpost_rules::RuleSet;
 
 use crate::client::{Client, Profile, SERVER_NAME, Source};
 use crate::clock;
 use crate::commands::{self, Desk, Output};
+use crate::compose::detect;
 use crate::terminal::{self, Options};
 use crate::theme::Theme;
 use crate::words::Lang;
@@ -60,6 +62,9 @@ pub enum Error {
     /// No home folder is known.
     #[error("no folder for data is known; name one with --data")]
     NoFolder,
+    /// A path of `--rules` is not there, or no rule of it can be used.
+    #[error("{0}; run `watchpost rules check` on it")]
+    Rules(String),
     /// The collector does not start.
     #[error("the collector does not start: {0}")]
     Collector(#[from] collector::Error),
@@ -121,6 +126,7 @@ struct Running {
 /// # Errors
 /// Says which part failed and what to do.
 pub fn run(arguments: &Arguments, lang: Lang, theme: Theme, reports: PathBuf) -> Result<(), Error> {
+    check_rules(&arguments.rules)?;
     let data = arguments.data.clone().or_else(usual_data).ok_or(Error::NoFolder)?;
     make_private(&data)?;
     log_to(arguments.headless, &data)?;
@@ -135,6 +141,23 @@ pub fn run(arguments: &Arguments, lang: Lang, theme: Theme, reports: PathBuf) ->
     running.agent.stop();
     running.collector.stop();
     outcome
+}
+
+/// Rules that were asked for and are not there would be missed only when it is too late.
+fn check_rules(paths: &[PathBuf]) -> Result<(), Error> {
+    for path in paths {
+        if !path.exists() {
+            return Err(Error::Rules(format!("{} is not found", path.display())));
+        }
+        let one = std::slice::from_ref(path);
+        let (sources, unread) = detect::sources(one);
+        let set = RuleSet::load(&sources);
+        if set.rules().is_empty() {
+            let rejected = unread.iter().chain(set.rejected());
+            return Err(Error::Rules(detect::no_rules(one, rejected).to_string()));
+        }
+    }
+    Ok(())
 }
 
 fn start(arguments: &Arguments, data: &Path) -> Result<Running, Error> {
