@@ -177,7 +177,7 @@ pub fn hosts(desk: &mut Desk<'_>) -> Result<Exit, Error> {
             host.events.to_string(),
             host.ledger.lost().to_string(),
             host.open_alerts.to_string(),
-            host.blind.join("; "),
+            if host.last_heard.is_some() { host.blind.join("; ") } else { words.never_heard.to_owned() },
             host.agent.to_string(),
         ]
     };

@@ -243,3 +243,18 @@ fn ascii_mode_draws_only_ascii_where_the_data_is_ascii() {
         }
     }
 }
+
+#[test]
+fn a_host_that_never_spoke_is_unknown_and_not_well() {
+    let mut state = after("4");
+    let mut host = samples::hosts().remove(0);
+    (host.last_heard, host.liveness) = (None, watchpost_model::asset::Liveness::Never);
+    (host.cpu, host.memory, host.ledger) = (0.0, 0.0, watchpost_model::ledger::Ledger::default());
+    say(&mut state, Message::Answer(Answer::Hosts(vec![host])));
+    for (lang, said) in [(Lang::En, "unknown: has not reported yet"), (Lang::ZhCn, "未知：尚未上报")] {
+        let look = Look::new(lang, PLAIN);
+        let screen = rows(&state, look, 120, 40).join("\n");
+        assert!(screen.contains(said), "{screen}");
+        assert!(!screen.contains(look.words.not_blind) && !screen.contains("0%"), "{screen}");
+    }
+}

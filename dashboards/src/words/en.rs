@@ -227,6 +227,7 @@ pub(super) const WORDS: Words = Words {
     version: "Agent version",
     blind: "Cannot see",
     not_blind: "no blind spots",
+    never_heard: "unknown: has not reported yet",
     ledger: "Loss ledger",
     no_ledger: "The agent has reported no counts yet.",
 

@@ -336,6 +336,8 @@ words! {
     blind: Text,
     /// It sees all.
     not_blind: Text,
+    /// What it sees is not known, as it never spoke.
+    never_heard: Text,
     /// Heading: loss ledger.
     ledger: Text,
     /// No counts yet.

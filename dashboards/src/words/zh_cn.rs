@@ -242,6 +242,7 @@ pub(super) const WORDS: Words = Words {
     version: "探针版本",
     blind: "无法观测",
     not_blind: "无盲区",
+    never_heard: "未知：尚未上报",
     ledger: "数据损耗台账",
     no_ledger: "探针尚未上报计数。",
 
