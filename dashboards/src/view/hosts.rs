@@ -21,7 +21,7 @@ pub(super) fn draw(state: &State, look: Look, area: Rect, buf: &mut Buffer) -> u
     let below = if rows.is_empty() { 0 } else { (area.height / 2).max(9).min(area.height.saturating_sub(6)) };
     let title = format!(
         "{} {}{}",
-        words.col_host,
+        words.hosts,
         (words.shown_of)(rows.len(), data.hosts.len()),
         super::filter_note(state, look)
     );

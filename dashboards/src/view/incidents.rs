@@ -21,7 +21,7 @@ pub(super) fn draw(state: &State, look: Look, area: Rect, buf: &mut Buffer) -> u
     let data = state.data();
     let title = format!(
         "{} {}{}",
-        words.incident,
+        words.incidents,
         (words.shown_of)(rows.len(), data.incidents.len()),
         super::filter_note(state, look)
     );

@@ -3,6 +3,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use watchpost_model::alert::Triage;
 use watchpost_model::query::{Live, Page};
 
 use super::{Look, draw};
@@ -256,5 +257,42 @@ fn a_host_that_never_spoke_is_unknown_and_not_well() {
         let screen = rows(&state, look, 120, 40).join("\n");
         assert!(screen.contains(said), "{screen}");
         assert!(!screen.contains(look.words.not_blind) && !screen.contains("0%"), "{screen}");
+    }
+}
+
+#[test]
+fn the_way_out_and_the_most_used_keys_are_never_cut() {
+    for keys in ["1", "2", "2\n", "3", "3\n", "4", "5"] {
+        for lang in Lang::ALL {
+            let look = Look::new(lang, PLAIN);
+            let screen = rows(&after(keys), look, 80, 24);
+            let (foot, words) = (screen.last().unwrap(), &look.words.keys);
+            assert!(foot.contains(&format!("q {}", words.quit)), "{keys:?}: {foot}");
+            assert!(!foot.contains('…'), "{keys:?}: {foot}");
+            if keys.starts_with('2') {
+                assert!(foot.contains(words.report) || foot.contains(words.mark), "{foot}");
+                assert!(foot.contains(words.mark) || foot.contains((look.words.triage)(Triage::Closed)));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_key_of_the_help_can_be_read_at_any_size() {
+    for (width, height) in [(80, 24), (76, 20), (40, 10)] {
+        for lang in Lang::ALL {
+            let look = Look::new(lang, PLAIN);
+            let mut state = after("2?");
+            let mut seen = rows(&state, look, width, height).join("\n");
+            assert!(!seen.contains("mark…"), "{seen}");
+            for _ in 0..30 {
+                press(&mut state, "j");
+                seen.push_str(&rows(&state, look, width, height).join("\n"));
+            }
+            assert!(state.help, "walking does not put the keys away");
+            for (_, does) in crate::keymap::help(look.words, state.place()) {
+                assert!(seen.contains(&does), "{does:?} at {width}x{height}");
+            }
+        }
     }
 }

@@ -94,6 +94,10 @@ words! {
     lang: Lang,
     /// The product's name.
     product: Text,
+    /// Heading: incidents.
+    incidents: Text,
+    /// Heading: hosts.
+    hosts: Text,
     /// Names of the tabs, in order.
     tabs: [Text; 5],
     /// Word for a severity.
@@ -416,6 +420,10 @@ pub struct KeyWords {
     pub help: Text,
     /// Quit.
     pub quit: Text,
+    /// Clear what was typed.
+    pub clear: Text,
+    /// All keys that set a state of handling, in the footer where there is no room for each.
+    pub mark: Text,
     /// Set the state of handling to this one.
     pub triage: fn(Text) -> String,
 }
