@@ -295,9 +295,9 @@ fn completeness(story: &IncidentStory, words: &Words) -> Section {
         });
         let head = [words.col_stage, words.col_passed, words.lost].map(str::to_owned).to_vec();
         blocks.push(Block::Table { head, rows: rows.collect() });
-        blocks.extend(
-            host.blind.iter().map(|what| Block::Paragraph(format!("{}{}{what}", words.blind, words.colon))),
-        );
+        blocks.extend(host.blind.iter().map(|what| {
+            Block::Paragraph(format!("{}{}{}", words.blind, words.colon, (words.agent_says)(what)))
+        }));
     }
     section(words.report.completeness, blocks)
 }

@@ -55,8 +55,9 @@ pub fn category(code: &str, words: &Words) -> String {
 pub fn completeness(story: &IncidentStory, words: &Words) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     for evidence in &story.evidence {
-        if !evidence.completeness.is_empty() && !said.contains(&evidence.completeness) {
-            said.push(evidence.completeness.clone());
+        let sentence = (words.collector_says)(&evidence.completeness);
+        if !evidence.completeness.is_empty() && !said.contains(&sentence) {
+            said.push(sentence);
         }
     }
     if said.is_empty() {

@@ -142,7 +142,8 @@ fn raw(evidence: Option<&Result<Evidence, String>>, look: Look, page: &mut Page)
         Some(Ok(evidence)) => {
             page.heading(&(words.raw_events)(evidence.events.len()));
             if !evidence.completeness.is_empty() {
-                let text = format!("{}{}{}", words.completeness, words.colon, evidence.completeness);
+                let said = (words.collector_says)(&evidence.completeness);
+                let text = format!("{}{}{said}", words.completeness, words.colon);
                 page.paragraph(&text, theme.label());
             }
             for shown in &evidence.events {

@@ -102,7 +102,8 @@ fn write_heard(host: &Host, look: Look, page: &mut Page) {
         page.fact(words.blind, words.not_blind, theme.good());
     }
     for (number, what) in host.blind.iter().enumerate() {
-        page.fact(if number == 0 { words.blind } else { "" }, what, theme.caution());
+        let label = if number == 0 { words.blind } else { "" };
+        page.fact(label, &(words.agent_says)(what), theme.caution());
     }
 }
 

@@ -58,7 +58,10 @@ fn cells(incident: &Incident, look: Look, wide: bool) -> Vec<Cell> {
         ((words.severity)(incident.severity).to_owned(), theme.severity(incident.severity)),
         (opened, done),
         (incident.host.clone(), done),
-        (party::short(&incident.attacker).unwrap_or_else(|| words.unknown.to_owned()), done),
+        (
+            party::attacker(&incident.attacker, &incident.host).unwrap_or_else(|| words.unknown.to_owned()),
+            done,
+        ),
         (facts::stages(&incident.stages, words, &format!(" {} ", theme.arrow())), done),
         (incident.alerts.len().to_string(), done),
         (state.to_owned(), if incident.closed.is_none() { theme.caution() } else { done }),

@@ -229,6 +229,8 @@ pub(super) const WORDS: Words = Words {
     version: "Agent version",
     blind: "Cannot see",
     not_blind: "no blind spots",
+    agent_says: str::to_owned,
+    collector_says: str::to_owned,
     never_heard: "unknown: has not reported yet",
     ledger: "Loss ledger",
     no_ledger: "The agent has reported no counts yet.",

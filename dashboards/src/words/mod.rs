@@ -340,6 +340,10 @@ words! {
     blind: Text,
     /// It sees all.
     not_blind: Text,
+    /// An agent's own sentence, which is English: marked as a quotation in other languages.
+    agent_says: fn(&str) -> String,
+    /// A collector's own sentence, likewise.
+    collector_says: fn(&str) -> String,
     /// What it sees is not known, as it never spoke.
     never_heard: Text,
     /// Heading: loss ledger.

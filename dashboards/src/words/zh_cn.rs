@@ -244,6 +244,8 @@ pub(super) const WORDS: Words = Words {
     version: "探针版本",
     blind: "无法观测",
     not_blind: "无盲区",
+    agent_says: |said| format!("探针原文：{said}"),
+    collector_says: |said| format!("汇聚中心原文：{said}"),
     never_heard: "未知：尚未上报",
     ledger: "数据损耗台账",
     no_ledger: "探针尚未上报计数。",
