@@ -87,7 +87,7 @@ pub fn drill(
     lang: Lang,
     out: &mut dyn Write,
 ) -> Result<Exit, Error> {
-    let usual = || up::usual_data().map(|data| data.join("agent"));
+    let usual = || arguments.data.clone().or_else(up::usual_data).map(|data| data.join("agent"));
     let agent: PathBuf = arguments.agent.clone().or_else(usual).ok_or(Error::NoAgent)?;
     let words = words::words(lang);
     if arguments.format == Output::Table {

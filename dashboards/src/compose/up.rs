@@ -5,7 +5,7 @@
 //! agent and gives the console its identity, all under one data folder that only its owner may read.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ use crate::client::{Client, Profile, SERVER_NAME, Source};
 use crate::clock;
 use crate::commands::{self, Desk, Output};
 use crate::compose::detect;
+use crate::private;
 use crate::terminal::{self, Options};
 use crate::theme::Theme;
 use crate::words::Lang;
@@ -132,6 +133,9 @@ pub fn run(arguments: &Arguments, lang: Lang, theme: Theme, reports: PathBuf) ->
     log_to(arguments.headless, &data)?;
     let running = start(arguments, &data)?;
     announce(&running);
+    if arguments.headless {
+        tell_drill(&data);
+    }
     let source: Arc<dyn Source> = Arc::new(Client::new(&running.profile)?);
     let outcome = if arguments.headless {
         headless(&source, lang, theme)
@@ -238,14 +242,7 @@ fn make_private(path: &Path) -> Result<(), Error> {
 }
 
 fn write_private(path: &Path, text: &str) -> Result<(), Error> {
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|source| folder(path, source))
+    private::write(path, text).map_err(|source| folder(path, source))
 }
 
 /// The log goes to a file while the dashboard owns the terminal.
@@ -272,6 +269,21 @@ fn announce(running: &Running) {
     }
 }
 
+/// The command that tries this very `up`, ready to be copied.
+#[expect(clippy::print_stderr, reason = "a hint for people; the alerts on standard output are for programs")]
+fn tell_drill(data: &Path) {
+    let data = std::path::absolute(data).unwrap_or_else(|_| data.to_path_buf());
+    eprintln!("to try it: watchpost drill --data {}", quoted(&data.display().to_string()));
+}
+
+/// As a shell reads it back.
+fn quoted(path: &str) -> String {
+    if path.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c)) {
+        return path.to_owned();
+    }
+    format!("'{}'", path.replace('\'', "'\\''"))
+}
+
 /// Prints alerts until a signal comes. The stream blocks, so it has a thread of its own, which ends
 /// with the process.
 fn headless(source: &Arc<dyn Source>, lang: Lang, theme: Theme) -> Result<(), Error> {
@@ -294,4 +306,15 @@ fn headless(source: &Arc<dyn Source>, lang: Lang, theme: Theme) -> Result<(), Er
     std::thread::Builder::new().name("alerts".into()).spawn(print).map_err(Error::System)?;
     while !stop.sleep(Duration::from_secs(60)) {}
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_only_where_a_shell_would_split_it() {
+        assert_eq!(quoted("/var/lib/watch-post"), "/var/lib/watch-post");
+        assert_eq!(quoted("/home/a b/it's"), r"'/home/a b/it'\''s'");
+    }
 }

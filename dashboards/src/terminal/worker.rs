@@ -96,7 +96,8 @@ fn told(error: Error) -> String {
 }
 
 /// Writes a report into a folder, making the folder where there is none. The name carries id and
-/// language; an older report of the same incident is replaced only once the new one is whole.
+/// language; an older report of the same incident is replaced only once the new one is whole, and
+/// only its owner may read it.
 ///
 /// # Errors
 /// The folder or the file cannot be written.
@@ -109,8 +110,6 @@ pub fn write_report(
 ) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
     let path = folder.join(format!("incident-{id}.{}.{}", lang.tag(), format.extension()));
-    let draft = path.with_extension("part");
-    std::fs::write(&draft, text)?;
-    std::fs::rename(&draft, &path)?;
+    crate::private::write(&path, text)?;
     Ok(path)
 }
