@@ -11,8 +11,8 @@ use watchpost_model::id::{AgentId, AlertId, EventRef, IncidentId};
 use watchpost_model::incident::Incident;
 use watchpost_model::ledger::{Ledger, Stage};
 use watchpost_model::query::{
-    AlertQuery, EventQuery, Evidence, EvidenceEvent, IncidentQuery, IncidentStory, Live, Overview, Page,
-    TriageChange,
+    AlertQuery, Drill, EventQuery, Evidence, EvidenceEvent, IncidentQuery, IncidentStory, Live, Overview,
+    Page, TriageChange, UnderWay,
 };
 
 use crate::client::{Error, Lives, Source};
@@ -141,6 +141,7 @@ pub(crate) fn evidence() -> Evidence {
         }],
         more: 1_154,
         completeness: "no loss at any stage between 17:53 and 18:05".into(),
+        losses: Vec::new(),
     }
 }
 
@@ -159,6 +160,7 @@ pub(crate) fn incident() -> Incident {
         alerts: alerts[..3].iter().map(|alert| alert.id).collect(),
         stages: ["reconnaissance", "credential_access", "initial_access"].map(str::to_owned).to_vec(),
         categories: ["02001", "02006", "02018"].map(str::to_owned).to_vec(),
+        drill: String::new(),
     }
 }
 
@@ -170,7 +172,7 @@ pub(crate) fn story() -> IncidentStory {
         evidence: vec![
             evidence(),
             evidence(),
-            Evidence { events: vec![], more: 0, completeness: String::new() },
+            Evidence { events: vec![], more: 0, completeness: String::new(), losses: Vec::new() },
         ],
     }
 }
@@ -301,6 +303,9 @@ impl Source for Fake {
     fn events(&self, _: &EventQuery) -> Result<Page<serde_json::Value>, Error> {
         let rows = evidence().events.into_iter().map(|event| event.event).collect();
         Ok(Page { rows, total: None, incomplete: "stopped after 3 s".into() })
+    }
+    fn announce(&self, drill: &Drill) -> Result<UnderWay, Error> {
+        Ok(UnderWay { label: drill.label.clone(), until: now() })
     }
     fn stream(&self) -> Result<Lives, Error> {
         let said = self.streams.lock().unwrap().pop().ok_or_else(unknown)?;

@@ -180,7 +180,8 @@ pub struct Alert {
     pub last_seen: Timestamp,
     /// When the collector raised it, by its own clock.
     pub raised: Timestamp,
-    /// How often the rule fired for this group.
+    /// Events behind it: for a plain rule each that fired it, for a correlation each that it
+    /// counted, once.
     pub count: u64,
     /// The agent that saw it.
     pub agent: AgentId,

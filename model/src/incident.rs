@@ -36,4 +36,7 @@ pub struct Incident {
     /// GB/T 20986-2023 codes of its alerts, in order of appearance.
     #[serde(default)]
     pub categories: Vec<String>,
+    /// Label of the announced drill that all its alerts are of; empty for the real thing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub drill: String,
 }

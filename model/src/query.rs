@@ -13,11 +13,14 @@
 //! | `GET /v1/incidents/{id}` | | [`IncidentStory`] |
 //! | `GET /v1/hosts` | | list of hosts |
 //! | `GET /v1/events?…` | [`EventQuery`] | [`Page`] of events as ECS JSON, newest first |
+//! | `POST /v1/drills` | [`Drill`] | [`UnderWay`] |
 //! | `GET /v1/stream` | | server-sent events, each a [`Live`] |
 //! | `POST /v1/enroll` | [`Enroll`] (token instead of a certificate) | [`Enrolled`] |
 //! | `POST /v1/batches` | a packed batch | [`Receipt`] |
 //!
 //! An error is any status over 399 with [`Problem`] as body.
+
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +28,7 @@ use crate::alert::{Alert, Severity, Triage};
 use crate::asset::Host;
 use crate::id::{AgentId, AlertId, EventRef, IncidentId};
 use crate::incident::Incident;
+use crate::ledger;
 use crate::time::Timestamp;
 
 /// Rows of one page unless asked otherwise.
@@ -104,6 +108,9 @@ pub struct Evidence {
     pub more: u64,
     /// How complete the host's data was while this happened, in a sentence.
     pub completeness: String,
+    /// The same in numbers: every stage at which the host is known to have lost records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<ledger::Entry>,
 }
 
 /// One event as evidence.
@@ -124,6 +131,27 @@ pub struct TriageChange {
     /// Why; mandatory where [`Triage::needs_reason`].
     #[serde(default)]
     pub reason: String,
+}
+
+/// A drill begins: alerts of events that bear its label are marked as a drill's. Without this
+/// announcement a label in an event means nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drill {
+    /// `watchpost-drill-` and a name; must stand in an event as a whole word.
+    pub label: String,
+    /// Address in 127.66.0.0/16 that its packets come from, where they bear no label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+}
+
+/// A drill is under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnderWay {
+    /// Its label.
+    pub label: String,
+    /// When its label ceases to count, by the collector's clock.
+    pub until: Timestamp,
 }
 
 /// An incident with all it is made of.

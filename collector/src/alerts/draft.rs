@@ -52,6 +52,8 @@ pub struct Sighting<'a> {
     pub group: Vec<(String, String)>,
     /// Whether several events made it.
     pub correlated: bool,
+    /// What a correlation counted; absent for a plain rule.
+    pub count: Option<u64>,
     /// Why it fired.
     pub matched: Vec<MatchedField>,
     /// The events that made it fire, oldest first.
@@ -66,6 +68,8 @@ pub struct Sighting<'a> {
     pub agent: AgentId,
     /// That agent's host.
     pub host: &'a str,
+    /// Label of the drill under way that made the event; empty for the real thing.
+    pub drill: String,
 }
 
 /// An alert that waits for the decision whether it is a repeat.
@@ -88,13 +92,15 @@ impl Draft {
             story.attacker.port = None;
             story.target.port = None;
         }
-        let key = Key::of(&sighting.rule.id, sighting.agent, &story.drill, &group);
+        let key = Key::of(&sighting.rule.id, sighting.agent, &sighting.drill, &group);
         let mut events = sighting.events;
         if events.is_empty() {
             events.push(sighting.at);
         }
         events.sort_unstable();
         events.dedup();
+        // A correlation may count values, which are fewer than the events that held them.
+        let count = sighting.count.unwrap_or(1).max(u64::try_from(events.len()).unwrap_or(u64::MAX));
         events.truncate(MOST_EVIDENCE);
         let first = events.first().copied().unwrap_or(sighting.at);
         let outcome = match sighting.outcome {
@@ -108,7 +114,7 @@ impl Draft {
             first_seen: sighting.time,
             last_seen: sighting.time,
             raised: now,
-            count: 1,
+            count,
             agent: sighting.agent,
             host: sighting.host.to_owned(),
             attacker: story.attacker,
@@ -121,7 +127,7 @@ impl Draft {
             owner: String::new(),
             reason: String::new(),
             incident: None,
-            drill: story.drill,
+            drill: sighting.drill,
         };
         Self { key, alert }
     }

@@ -22,7 +22,7 @@ pub fn takes(alert: &Alert, repeat: &Alert) -> bool {
 
 /// Adds a repeat to an alert.
 pub fn absorb(alert: &mut Alert, repeat: Alert) {
-    alert.count = alert.count.saturating_add(repeat.count);
+    alert.count = alert.count.saturating_add(new_events(alert, &repeat));
     alert.first_seen = alert.first_seen.min(repeat.first_seen);
     alert.last_seen = alert.last_seen.max(repeat.last_seen);
     alert.severity = alert.severity.max(repeat.severity);
@@ -34,6 +34,14 @@ pub fn absorb(alert: &mut Alert, repeat: Alert) {
     }
     agree(&mut alert.attacker, &repeat.attacker);
     agree(&mut alert.target, &repeat.target);
+}
+
+/// How many of a repeat's events the alert has not counted. References rise in the order in
+/// which detection sees events, and an alert always keeps its last one.
+fn new_events(alert: &Alert, repeat: &Alert) -> u64 {
+    let last = alert.events.last();
+    let new = repeat.events.iter().filter(|event| last.is_none_or(|last| *event > last)).count();
+    if new == repeat.events.len() { repeat.count } else { u64::try_from(new).unwrap_or(u64::MAX) }
 }
 
 fn weight(outcome: Outcome) -> u8 {

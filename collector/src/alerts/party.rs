@@ -4,26 +4,8 @@
 //! on the host itself it is the user and program that acted. What an event does not say stays
 //! empty: a guess would end up in a report.
 
-use watchpost_model::alert::{DRILL_MARK, Outcome, Party, is_drill_address};
+use watchpost_model::alert::{Outcome, Party};
 use watchpost_model::{Event, FieldId, Kind, Value, field as f};
-
-/// Longest drill label kept: stops a hostile name from filling every list.
-const MOST_LABEL: usize = 64;
-
-/// Where a drill can leave its mark.
-const DRILL_FIELDS: &[FieldId] = &[
-    f::USER_NAME,
-    f::USER_TARGET,
-    f::DNS_QUESTION_NAME,
-    f::TLS_SERVER_NAME,
-    f::URL_DOMAIN,
-    f::URL_ORIGINAL,
-    f::USER_AGENT,
-    f::DESTINATION_DOMAIN,
-    f::PROCESS_COMMAND_LINE,
-    f::PROCESS_EXECUTABLE,
-    f::FILE_PATH,
-];
 
 /// What one event tells.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,8 +16,6 @@ pub struct Story {
     pub target: Party,
     /// With what result, as far as the event says.
     pub outcome: Outcome,
-    /// Label of the drill that made it; empty for the real thing.
-    pub drill: String,
 }
 
 /// Reads the story of an event seen on `host`.
@@ -52,7 +32,7 @@ pub fn story(event: &Event, host: &str) -> Story {
         Kind::Process | Kind::File | Kind::Log | Kind::Audit => (local_actor(event, host), named(Some(host))),
         Kind::HostState | Kind::Loss => (Party::default(), named(Some(host))),
     };
-    Story { attacker, target, outcome: outcome(event), drill: drill(event) }
+    Story { attacker, target, outcome: outcome(event) }
 }
 
 fn connection(event: &Event, host: &str) -> (Party, Party) {
@@ -86,7 +66,11 @@ fn authentication(event: &Event, host: &str) -> (Party, Party) {
     let user = event.text(f::USER_NAME);
     let source = event.text(f::SOURCE_DOMAIN).or_else(|| event.text(f::SOURCE_ADDRESS));
     let remote = ip(event, f::SOURCE_IP).is_some() || source.is_some();
-    let attacker = if remote { remote_actor(event) } else { local_actor(event, host) };
+    // The account that a remote peer tries is what it wants, not who it is.
+    let attacker = match remote {
+        true => Party { user: None, ..remote_actor(event) },
+        false => local_actor(event, host),
+    };
     let wanted = event.text(f::USER_TARGET).or(if remote { user } else { None });
     let target = Party {
         name: Some(host.to_owned()),
@@ -142,33 +126,6 @@ fn outcome(event: &Event) -> Outcome {
     }
 }
 
-fn drill(event: &Event) -> String {
-    let label = event.text(f::DRILL).filter(|label| !label.is_empty());
-    if let Some(label) = label.or_else(|| tagged(event.record.get(f::TAGS)?)) {
-        return label.chars().take(MOST_LABEL).collect();
-    }
-    if let Some(mark) = DRILL_FIELDS.iter().find_map(|field| marked(event.text(*field)?)) {
-        return mark;
-    }
-    let swept = ip(event, f::SOURCE_IP).is_some_and(is_drill_address);
-    if swept { DRILL_MARK.to_owned() } else { String::new() }
-}
-
-fn tagged(tags: &Value) -> Option<&str> {
-    match tags {
-        Value::Text(tag) if tag == "drill" || tag.starts_with("drill:") => Some(tag),
-        Value::List(tags) => tags.iter().find_map(tagged),
-        _ => None,
-    }
-}
-
-/// The mark with what belongs to it: `watchpost-drill-7` in `/bin/true watchpost-drill-7 x`.
-fn marked(text: &str) -> Option<String> {
-    let rest = text.get(text.find(DRILL_MARK)?..)?;
-    let part = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    Some(rest.chars().take_while(part).take(MOST_LABEL).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +151,7 @@ mod tests {
         );
         let story = story(&login, "web-1");
         assert_eq!(story.attacker.ip, Some(Ipv4Addr::new(198, 51, 100, 7).into()));
+        assert_eq!(story.attacker.user, None, "the account tried is not who tries it");
         assert_eq!(story.target.user.as_deref(), Some("root"));
         assert_eq!(story.target.name.as_deref(), Some("web-1"));
         assert_eq!(story.outcome, Outcome::Attempt);
@@ -230,19 +188,5 @@ mod tests {
         let story = story(&question, "h");
         assert_eq!(story.target.name.as_deref(), Some("evil.example"));
         assert_eq!(story.attacker.name.as_deref(), Some("h"));
-    }
-
-    #[test]
-    fn drills_are_recognised_by_field_tag_and_mark() {
-        assert_eq!(drill(&event(Kind::Log, &[(f::DRILL, "d1")])), "d1");
-        let mut tags = event(Kind::Log, &[]);
-        tags.record.set(f::TAGS, vec!["x".to_owned(), "drill".to_owned()]);
-        assert_eq!(drill(&tags), "drill");
-        let marked = event(Kind::Process, &[(f::PROCESS_COMMAND_LINE, "nc watchpost-drill-7.example 1")]);
-        assert_eq!(drill(&marked), "watchpost-drill-7");
-        let swept = event(Kind::Flow, &[(f::SOURCE_IP, "127.66.3.4")]);
-        assert_eq!(drill(&swept), "watchpost-drill");
-        assert_eq!(drill(&event(Kind::Flow, &[(f::SOURCE_IP, "127.0.0.1")])), "");
-        assert_eq!(drill(&event(Kind::Process, &[(f::PROCESS_COMMAND_LINE, "drill press")])), "");
     }
 }

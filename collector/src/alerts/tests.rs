@@ -19,6 +19,10 @@ fn login(seconds: i64, user: &str) -> Event {
 }
 
 fn draft_of(event: &Event, index: u32, group_by: &[watchpost_model::FieldId]) -> Draft {
+    draft_in("", event, index, group_by)
+}
+
+fn draft_in(drill: &str, event: &Event, index: u32, group_by: &[watchpost_model::FieldId]) -> Draft {
     let rule = RuleRef { id: "r".into(), name: "Rule".into(), ..RuleRef::default() };
     let at = EventRef { frame: 1, index };
     let sighting = Sighting {
@@ -28,6 +32,7 @@ fn draft_of(event: &Event, index: u32, group_by: &[watchpost_model::FieldId]) ->
         group_by,
         group: Vec::new(),
         correlated: false,
+        count: None,
         matched: Vec::new(),
         events: vec![at],
         time: event.time,
@@ -35,6 +40,7 @@ fn draft_of(event: &Event, index: u32, group_by: &[watchpost_model::FieldId]) ->
         at,
         agent: AgentId::from_bytes([1; 16]),
         host: "h",
+        drill: drill.into(),
     };
     Draft::of(sighting, at_now())
 }
@@ -65,10 +71,9 @@ fn repeats_are_grouped_by_what_the_rule_says_or_the_default() {
 
 #[test]
 fn a_drill_never_shares_a_group_with_the_real_thing() {
-    let mut drill = login(1, "root");
-    drill.record.set(f::DRILL, "d");
-    assert_ne!(draft_of(&login(0, "root"), 0, &[]).key, draft_of(&drill, 1, &[]).key);
-    assert_eq!(draft_of(&drill, 1, &[]).alert.drill, "d");
+    let drill = draft_in("d", &login(1, "root"), 1, &[]);
+    assert_ne!(draft_of(&login(0, "root"), 0, &[]).key, drill.key);
+    assert_eq!(drill.alert.drill, "d");
 }
 
 #[test]
@@ -107,12 +112,34 @@ fn evidence_keeps_the_first_and_the_last_and_counts_all() {
 }
 
 #[test]
+fn a_correlation_counts_each_event_once_however_its_windows_overlap() {
+    let refs = |range: std::ops::Range<u32>| range.map(|index| EventRef { frame: 1, index }).collect();
+    let finding = |range: std::ops::Range<u32>, count| {
+        let mut alert = draft_of(&login(0, "root"), range.start, &[]).alert;
+        (alert.count, alert.events) = (count, refs(range));
+        alert
+    };
+    let mut alert = finding(0..10, 10);
+    absorb(&mut alert, finding(1..11, 10));
+    assert_eq!(alert.count, 11, "one new event");
+    absorb(&mut alert, finding(1..11, 10));
+    assert_eq!(alert.count, 11, "nothing new");
+    absorb(&mut alert, finding(20..30, 400));
+    assert_eq!(alert.count, 411, "a window of its own counts as the rule counted");
+    let mut silent = draft_of(&login(0, "root"), 0, &[]).alert;
+    silent.events.clear();
+    let again = silent.clone();
+    absorb(&mut silent, again);
+    assert_eq!(silent.count, 2, "without references each firing counts");
+}
+
+#[test]
 fn an_alert_keeps_what_all_its_repeats_say() {
     let mut alert = first();
     let mut second = draft_of(&login(1, "admin"), 1, &[]).alert;
     second.outcome = Outcome::Success;
     absorb(&mut alert, second);
-    assert_eq!(alert.attacker.user, None, "two users: naming one would mislead");
+    assert_eq!(alert.target.user, None, "two users: naming one would mislead");
     assert!(alert.attacker.ip.is_some());
     assert_eq!(alert.outcome, Outcome::Success, "the worst outcome stays");
     absorb(&mut alert, draft_of(&login(2, "root"), 2, &[]).alert);

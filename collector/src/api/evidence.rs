@@ -50,6 +50,7 @@ impl<'a> Gatherer<'a> {
             events: found.into_iter().map(|(_, event)| event).collect(),
             more: alert.count.max(kept).saturating_sub(shown),
             completeness: self.completeness(alert, kept.saturating_sub(shown)),
+            losses: self.losses(alert),
         }
     }
 
@@ -65,6 +66,11 @@ impl<'a> Gatherer<'a> {
             }
         };
         events.get(usize::try_from(at.index).ok()?)
+    }
+
+    fn losses(&self, alert: &Alert) -> Vec<watchpost_model::ledger::Entry> {
+        let ledger = self.desk.book.host(alert.agent).map(|host| host.ledger.0).unwrap_or_default();
+        ledger.into_iter().filter(|entry| entry.lost > 0).collect()
     }
 
     fn completeness(&self, alert: &Alert, gone: u64) -> String {

@@ -7,6 +7,7 @@
 //! run beside the event loop, in bounded number and time.
 
 mod alerts;
+mod drills;
 mod evidence;
 mod hunt;
 mod incidents;
@@ -60,6 +61,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/v1/incidents", get(incidents::list))
         .route("/v1/incidents/{id}", get(incidents::story))
         .route("/v1/events", get(hunt::events))
+        .route("/v1/drills", post(drills::announce))
         .route("/v1/stream", get(stream::live))
         .with_state(api)
 }

@@ -49,6 +49,7 @@ impl From<pipeline::Error> for Refusal {
     fn from(error: pipeline::Error) -> Self {
         match error {
             pipeline::Error::Triage(refused) => Self::bad(refused.to_string()),
+            pipeline::Error::Drill(refused) => Self::bad(refused.to_string()),
             error => {
                 tracing::error!(%error, source = ?std::error::Error::source(&error), "a request failed");
                 Self::internal(error.to_string())

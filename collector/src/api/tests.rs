@@ -61,6 +61,8 @@ async fn alerts_incidents_and_evidence_tell_one_story() {
     assert_eq!(evidence.events[2].event["source"]["ip"], "198.51.100.7");
     assert_eq!(evidence.events[2].event["host"]["name"], "web-1");
     assert!(evidence.completeness.contains("2 at queue"), "{}", evidence.completeness);
+    let losses: Vec<_> = evidence.losses.iter().map(|entry| (entry.stage, entry.lost)).collect();
+    assert_eq!(losses, [(watchpost_model::ledger::Stage::Queue, 2)]);
     let incidents: Page<Incident> = get_json(&viewer, "/v1/incidents").await;
     let story: IncidentStory = get_json(&viewer, &format!("/v1/incidents/{}", incidents.rows[0].id)).await;
     assert_eq!(story.alerts, alerts.rows);
@@ -166,6 +168,27 @@ async fn roles_bound_what_a_certificate_may_do() {
     assert_eq!((alert.triage, alert.owner.as_str()), (Triage::Handled, "zhang"));
     let open: Page<Alert> = get_json(&as_role(&desk, Role::Viewer), "/v1/alerts?open=true").await;
     assert!(open.rows.is_empty());
+}
+
+#[tokio::test]
+async fn drills_are_announced_by_those_who_handle_alerts() {
+    let (_stage, desk) = scene();
+    let announce = |role, text: &'static str| {
+        let request = Request::post("/v1/drills").header("content-type", "application/json");
+        as_role(&desk, role).oneshot(request.body(Body::from(text)).unwrap())
+    };
+    let drill = r#"{"label":"watchpost-drill-1-sweep","address":"127.66.0.1"}"#;
+    for role in [Role::Agent, Role::Viewer, Role::SystemAdministrator, Role::AuditAdministrator] {
+        assert_eq!(announce(role, drill).await.unwrap().status(), StatusCode::FORBIDDEN, "{role:?}");
+    }
+    for strange in [r#"{"label":"root"}"#, r#"{"label":"watchpost-drill-1","address":"198.51.100.7"}"#] {
+        let answer = announce(Role::Analyst, strange).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{strange}");
+    }
+    let told = announce(Role::Analyst, drill).await.unwrap();
+    assert_eq!(told.status(), StatusCode::OK);
+    let under_way: watchpost_model::query::UnderWay = serde_json::from_slice(&body(told).await).unwrap();
+    assert_eq!(under_way.label, "watchpost-drill-1-sweep");
 }
 
 #[tokio::test]

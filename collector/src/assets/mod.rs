@@ -150,8 +150,13 @@ impl Assets {
     pub fn heard(&mut self, agent: AgentId, arrival: Arrival) -> bool {
         let entry = self.entry(agent, "", arrival.received);
         let events = u64::from(arrival.events);
-        let same_epoch = entry.epoch == arrival.epoch && entry.next_event > 0;
-        let expected = if same_epoch { entry.next_event } else { 1 };
+        let expected = match entry.next_event {
+            // Never heard: whoever had this spool before (a host that enrolled anew goes on with
+            // its numbers) took what came earlier.
+            0 => arrival.first_event,
+            next if entry.epoch == arrival.epoch => next,
+            _ => 1,
+        };
         let missing = arrival.first_event.saturating_sub(expected);
         let journal = entry.host.ledger.get(Stage::Journal);
         entry.epoch = arrival.epoch;

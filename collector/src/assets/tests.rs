@@ -30,6 +30,17 @@ fn gaps_in_event_numbers_are_losses_of_the_journal() {
 }
 
 #[test]
+fn a_host_that_enrolled_anew_and_goes_on_with_its_spool_has_lost_nothing() {
+    let mut assets = Assets::default();
+    assets.enrolled(agent(), "web-1", at(0), false);
+    assets.heard(agent(), arrival(1, 5_001, 10, 1));
+    let journal = |assets: &Assets| assets.get(agent()).unwrap().host.ledger.get(Stage::Journal);
+    assert_eq!((journal(&assets).passed, journal(&assets).lost), (10, 0));
+    assets.heard(agent(), arrival(2, 5_013, 1, 2));
+    assert_eq!(journal(&assets).lost, 2, "from then on gaps count");
+}
+
+#[test]
 fn an_agent_can_not_tell_the_collectors_own_stages() {
     let mut assets = Assets::default();
     assets.heard(agent(), arrival(1, 1, 10, 0));

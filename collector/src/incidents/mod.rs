@@ -103,6 +103,7 @@ pub fn open(alert: &Alert, now: Timestamp) -> Incident {
         alerts: Vec::new(),
         stages: Vec::new(),
         categories: Vec::new(),
+        drill: alert.drill.clone(),
     };
     join(&mut incident, alert);
     incident

@@ -1,17 +1,18 @@
 //! What the API answers from: the book, the journal, the rules' numbers and the hub.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use watchpost_model::Timestamp;
 use watchpost_model::alert::Alert;
 use watchpost_model::id::AlertId;
-use watchpost_model::query::{Live, Overview, TriageChange};
+use watchpost_model::query::{Drill, Live, Overview, TriageChange, UnderWay};
+use watchpost_model::{Event, Timestamp};
 
-use super::{Book, Counts, Error, Rules};
+use super::{Book, Counts, Error, Rules, record};
+use crate::alerts::Drills;
 use crate::hub::Hub;
 use crate::journal::Reader;
-use crate::state::State;
+use crate::state::{State, Writes};
 
 /// Frames counted exactly for the backlog; more are estimated.
 const BACKLOG_FRAMES: u64 = 64;
@@ -41,6 +42,7 @@ pub struct Desk {
     /// Where changes are told.
     pub hub: Hub,
     pub(super) rules: Arc<dyn Rules>,
+    drills: RwLock<Drills>,
     pub(super) figures: Figures,
     pub(super) since: Timestamp,
 }
@@ -66,9 +68,10 @@ impl Desk {
         hub: Hub,
         since: Timestamp,
     ) -> Result<Self, Error> {
-        let cursor = super::record::cursor(state.as_ref())?;
+        let cursor = record::cursor(state.as_ref())?;
         let figures = Figures { cursor: AtomicU64::new(cursor), ..Figures::default() };
-        Ok(Self { book: Book::open(state)?, journal, hub, rules, figures, since })
+        let drills = RwLock::new(record::drills(state.as_ref())?);
+        Ok(Self { book: Book::open(state)?, journal, hub, rules, drills, figures, since })
     }
 
     /// Changes an alert's handling and tells it. `None` where there is no such alert.
@@ -85,6 +88,26 @@ impl Desk {
         let Some((alert, live)) = self.book.triage(id, wanted, who, now)? else { return Ok(None) };
         self.tell(&live);
         Ok(Some(alert))
+    }
+
+    /// A drill begins: its label counts from now on, over a restart too.
+    ///
+    /// # Errors
+    /// The drill is not allowed or could not be kept; then its label does not count.
+    pub fn announce(&self, drill: &Drill, now: Timestamp) -> Result<UnderWay, Error> {
+        let mut known = self.drills.write().unwrap_or_else(PoisonError::into_inner);
+        let mut drills = known.clone();
+        let until = drills.announce(drill, now)?;
+        let mut writes = Writes::default();
+        record::put_drills(&mut writes, &drills)?;
+        self.book.state().commit(writes)?;
+        *known = drills;
+        Ok(UnderWay { label: drill.label.clone(), until })
+    }
+
+    /// Label of the drill that made an event, which came at `received`; empty for the real thing.
+    pub(super) fn drill(&self, event: &Event, received: Timestamp) -> String {
+        self.drills.read().unwrap_or_else(PoisonError::into_inner).label(event, received)
     }
 
     /// The situation in numbers.

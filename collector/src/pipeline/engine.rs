@@ -22,6 +22,8 @@ pub struct Hit {
     pub group: Vec<(String, String)>,
     /// Whether several events made it.
     pub correlated: bool,
+    /// What a correlation counted; absent for a plain rule.
+    pub count: Option<u64>,
     /// Why it fired.
     pub matched: Vec<MatchedField>,
     /// The events that made it fire.

@@ -30,6 +30,9 @@ pub enum Error {
     /// A triage change that is not allowed.
     #[error(transparent)]
     Triage(#[from] crate::alerts::RefusedTriage),
+    /// A drill that can not be announced.
+    #[error(transparent)]
+    Drill(#[from] crate::alerts::RefusedDrill),
     /// The thread could not be started.
     #[error("the detection thread could not be started; check the limit of threads")]
     Thread(#[source] std::io::Error),

@@ -8,12 +8,15 @@ use watchpost_model::id::{AlertId, IncidentId};
 use watchpost_model::incident::Incident;
 
 use super::Error;
-use crate::alerts::Key;
+use crate::alerts::{Drills, Key};
 use crate::assets::Entry;
 use crate::state::{State, Table, Writes};
 
 /// Key of the number of the last frame that detection is done with, in [`Table::Meta`].
 const CURSOR: &[u8] = b"detect.cursor";
+
+/// Key of the drills announced, in [`Table::Meta`].
+const DRILLS: &[u8] = b"detect.drills";
 
 /// Rows read at a time when a whole table is walked.
 const CHUNK: usize = 1_000;
@@ -72,6 +75,22 @@ pub(super) fn cursor(state: &dyn State) -> Result<u64, Error> {
 
 pub(super) fn put_cursor(writes: &mut Writes, frame: u64) -> Result<(), Error> {
     put(writes, Table::Meta, CURSOR, &frame)
+}
+
+/// Drills announced before. Some that can not be read are forgotten: their traces are then
+/// ordinary alerts, which is the safe side.
+pub(super) fn drills(state: &dyn State) -> Result<Drills, Error> {
+    match get(state, Table::Meta, DRILLS) {
+        Err(error @ Error::Record { .. }) => {
+            tracing::error!(%error, "the drills announced are forgotten");
+            Ok(Drills::default())
+        }
+        found => Ok(found?.unwrap_or_default()),
+    }
+}
+
+pub(super) fn put_drills(writes: &mut Writes, drills: &Drills) -> Result<(), Error> {
+    put(writes, Table::Meta, DRILLS, drills)
 }
 
 /// An alert by id.

@@ -46,6 +46,7 @@ fn hit(rule: &str, at: EventRef, time: Timestamp, all: &[EventRef]) -> Hit {
         group_by: vec![f::SOURCE_IP],
         group: Vec::new(),
         correlated: !all.is_empty(),
+        count: (!all.is_empty()).then_some(all.len() as u64),
         matched: Vec::new(),
         events: if all.is_empty() { vec![at] } else { all.to_vec() },
         time,
@@ -230,7 +231,7 @@ fn twelve_failed_logins_become_one_alert_with_its_evidence_in_one_incident() {
     assert_eq!(single.host, "web-1");
     assert_eq!(single.outcome, Outcome::Attempt);
     let many = alerts.iter().find(|alert| alert.rule.id == "many").unwrap();
-    assert_eq!((many.count, many.events.len()), (1, 10));
+    assert_eq!((many.count, many.events.len()), (10, 10));
     let incidents = stage.incidents();
     assert_eq!(incidents.len(), 1);
     assert_eq!(incidents[0].alerts.len(), 2);
@@ -304,7 +305,7 @@ fn a_commit_that_fails_loses_nothing_and_counts_nothing_twice() {
     worker.turn(|| at(20));
     let alerts = stage.alerts();
     let counts: Vec<_> = alerts.iter().map(|alert| (alert.rule.id.as_str(), alert.count)).collect();
-    assert!(counts.contains(&("single", 12)) && counts.contains(&("many", 1)), "{counts:?}");
+    assert!(counts.contains(&("single", 12)) && counts.contains(&("many", 10)), "{counts:?}");
     assert_eq!(worker.desk().book.host(agent()).unwrap().events, 12);
     assert!(worker.desk().overview(at(20)).warnings.iter().any(|text| text.contains("tried again")));
     let told = reader.try_names();
@@ -452,4 +453,31 @@ async fn the_running_pipeline_wakes_when_a_frame_is_durable() {
     told.await.expect("the alert should be told");
     println!("told after {:?}", begun.elapsed());
     pipeline.stop();
+}
+
+#[test]
+fn only_an_announced_drill_is_marked_and_kept_out_of_real_incidents_over_a_restart() {
+    let login = |seconds, user: &str| {
+        let mut event = failure(seconds);
+        event.record.set(f::USER_NAME, user);
+        event
+    };
+    let label = "watchpost-drill-1-login";
+    let mut stage = Site::new();
+    stage.append(vec![login(1, label), failure(2)], 3);
+    stage.detect(3);
+    let before = stage.alerts();
+    assert!(before.iter().all(|alert| alert.drill.is_empty()), "nobody announced it: {before:#?}");
+    assert_eq!((before.len(), stage.incidents().len()), (1, 1), "a mark splits nothing");
+    let drill = watchpost_model::query::Drill { label: label.into(), address: None };
+    assert_eq!(stage.desk().announce(&drill, at(10)).unwrap().until, at(610));
+    stage.append(vec![login(11, label), failure(12)], 13);
+    // Another desk than the one that was told: as after a restart.
+    stage.detect(13);
+    let alerts = stage.alerts();
+    let drills: Vec<_> = alerts.iter().filter(|alert| alert.drill == label).collect();
+    assert_eq!((alerts.len(), drills.len(), stage.incidents().len()), (2, 1, 2), "{alerts:#?}");
+    assert_ne!(drills[0].incident, before[0].incident);
+    let told = |incident: &Incident| (Some(incident.id) == drills[0].incident) == (incident.drill == label);
+    assert!(stage.incidents().iter().all(told), "the incident says which drill it is");
 }

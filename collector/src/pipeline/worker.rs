@@ -205,8 +205,13 @@ impl Worker {
             return;
         };
         seen.passed = seen.passed.saturating_add(1);
+        if hits.is_empty() {
+            return;
+        }
+        let drill = self.desk.drill(event, seen.arrival.received);
         for hit in hits {
-            seen.drafts.push(draft(hit, event, at, seen.agent, &seen.host, now));
+            let draft = Draft::of(sighting(&hit, event, at, seen, &drill), now);
+            seen.drafts.push(draft);
         }
     }
 
@@ -296,28 +301,22 @@ fn observe(engine: &mut dyn Engine, event: &Event, at: EventRef) -> Option<Vec<H
     catch_unwind(AssertUnwindSafe(|| engine.observe(event, at))).ok()
 }
 
-fn draft(
-    hit: Hit,
-    event: &Event,
-    at: EventRef,
-    agent: watchpost_model::id::AgentId,
-    host: &str,
-    now: Timestamp,
-) -> Draft {
-    let sighting = Sighting {
+fn sighting<'a>(hit: &'a Hit, event: &'a Event, at: EventRef, seen: &'a Seen, drill: &str) -> Sighting<'a> {
+    Sighting {
         rule: &hit.rule,
         severity: hit.severity,
         outcome: hit.outcome,
         group_by: &hit.group_by,
-        group: hit.group,
+        group: hit.group.clone(),
         correlated: hit.correlated,
-        matched: hit.matched,
-        events: hit.events,
+        count: hit.count,
+        matched: hit.matched.clone(),
+        events: hit.events.clone(),
         time: hit.time,
         event,
         at,
-        agent,
-        host,
-    };
-    Draft::of(sighting, now)
+        agent: seen.agent,
+        host: &seen.host,
+        drill: drill.to_owned(),
+    }
 }

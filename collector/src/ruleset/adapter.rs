@@ -36,6 +36,7 @@ fn hit(finding: Finding) -> Hit {
         group_by: rule.group_by.clone(),
         correlated: rule.is_correlation,
         group: finding.group,
+        count: finding.count,
         matched: finding.matched,
         events: finding.events,
         time: finding.time,

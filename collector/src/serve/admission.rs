@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use tokio_stream::StreamExt as _;
 
 use super::connection::Peer;
 use super::problem;
-use crate::identity::Identity;
+use crate::identity::{Fingerprint, Identity};
 use crate::pki::Register;
 
 /// The one path that a client without a certificate may post to.
@@ -33,8 +35,9 @@ async fn admit(State(register): State<Arc<Register>>, mut request: Request, next
     let fingerprint = peer.and_then(|peer| peer.fingerprint);
     let identity = fingerprint.and_then(|fingerprint| register.identity(&fingerprint));
     if let Some(identity) = identity {
+        let fingerprint = identity.fingerprint;
         request.extensions_mut().insert(identity);
-        return next.run(request).await;
+        return while_in_force(next.run(request).await, register, fingerprint);
     }
     if request.method() == Method::POST && request.uri().path() == ENROLL {
         return next.run(request).await;
@@ -59,4 +62,14 @@ async fn admit(State(register): State<Arc<Register>>, mut request: Request, next
             "the certificate is not in this collector's register (restored from an old backup?); enrol again",
         ),
     }
+}
+
+/// Ends an answer without a known end (a live stream) once the certificate that asked for it is
+/// revoked. Checked before every piece; a live stream has one at least every two seconds.
+fn while_in_force(answer: Response, register: Arc<Register>, fingerprint: Fingerprint) -> Response {
+    if answer.body().size_hint().exact().is_some() {
+        return answer;
+    }
+    let in_force = move |_: &_| register.identity(&fingerprint).is_some();
+    answer.map(|body| Body::from_stream(body.into_data_stream().take_while(in_force)))
 }

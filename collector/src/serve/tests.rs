@@ -167,6 +167,25 @@ fn a_broken_request_costs_no_token() {
 }
 
 #[test]
+fn a_revocation_ends_an_open_live_stream() {
+    use std::io::Read as _;
+    let house = House::open();
+    let pass = house.user("ann", Role::Viewer);
+    let mut stream = house.client(Some(&pass)).get(house.url("/v1/stream")).send().unwrap();
+    let mut first = [0; 16];
+    stream.read_exact(&mut first).unwrap();
+    assert!(first.starts_with(b"event: overview"), "{first:?}");
+    let revoke = crate::commands::Request::Revoke { name: "ann".into() };
+    let reply = house.handle.office.answer(&revoke, clock::now());
+    assert_eq!(reply, crate::commands::Reply::Text("ann is revoked".into()));
+    let begun = clock::monotonic();
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "an overview is due every two seconds");
+    house.handle.stop();
+}
+
+#[test]
 fn a_revocation_ends_an_open_connection_s_rights() {
     let house = House::open();
     let pass = house.user("ann", Role::Viewer);

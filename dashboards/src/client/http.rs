@@ -20,7 +20,8 @@ use watchpost_model::asset::Host;
 use watchpost_model::id::{AlertId, IncidentId};
 use watchpost_model::incident::Incident;
 use watchpost_model::query::{
-    AlertQuery, EventQuery, Evidence, IncidentQuery, IncidentStory, Overview, Page, Problem, TriageChange,
+    AlertQuery, Drill, EventQuery, Evidence, IncidentQuery, IncidentStory, Overview, Page, Problem,
+    TriageChange, UnderWay,
 };
 
 use super::error::causes;
@@ -158,6 +159,10 @@ impl Source for Client {
 
     fn events(&self, query: &EventQuery) -> Result<Page<Value>, Error> {
         self.get("/v1/events", query)
+    }
+
+    fn announce(&self, drill: &Drill) -> Result<UnderWay, Error> {
+        self.answer(self.send(self.asks.post(format!("{}/v1/drills", self.base)).json(drill))?)
     }
 
     fn stream(&self) -> Result<Lives, Error> {

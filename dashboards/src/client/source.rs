@@ -6,7 +6,8 @@ use watchpost_model::asset::Host;
 use watchpost_model::id::{AlertId, IncidentId};
 use watchpost_model::incident::Incident;
 use watchpost_model::query::{
-    AlertQuery, EventQuery, Evidence, IncidentQuery, IncidentStory, Live, Overview, Page, TriageChange,
+    AlertQuery, Drill, EventQuery, Evidence, IncidentQuery, IncidentStory, Live, Overview, Page,
+    TriageChange, UnderWay,
 };
 
 use super::Error;
@@ -40,6 +41,8 @@ pub trait Source: Send + Sync {
     fn hosts(&self) -> Result<Vec<Host>, Error>;
     /// Raw events, newest first.
     fn events(&self, query: &EventQuery) -> Result<Page<Value>, Error>;
+    /// Announces a drill; without it nothing is marked as one.
+    fn announce(&self, drill: &Drill) -> Result<UnderWay, Error>;
     /// Opens the live stream.
     fn stream(&self) -> Result<Lives, Error>;
 }

@@ -2,8 +2,9 @@
 //!
 //! It leaves four traces that look like an attack and bear a label: failed logins in a log that
 //! the agent reads, a sweep over closed loopback ports, a process with a suspicious command line
-//! that does nothing, and a lookup of a name that only drills use. Then it watches the collector
-//! and says, per trace, which alert arrived and after how long. Nothing leaves the host.
+//! that does nothing, and a lookup of a name that only drills use. Each label is announced to the
+//! collector first, which believes no other. Then it watches the collector and says, per trace,
+//! which alert arrived and after how long. Nothing leaves the host.
 
 mod traces;
 
@@ -76,6 +77,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub fn hold(traces: &[Trace], source: &dyn Source, patience: Duration) -> Result<Vec<Arrival>, Error> {
     let mut arrivals = Vec::new();
     for trace in traces {
+        source.announce(&trace.drill())?;
         // Whatever the last trace still has running ends with this guard.
         let _running = trace.make().map_err(|source| Error::Trace { trace: trace.kind, source })?;
         arrivals.push(wait(trace, source, patience)?);

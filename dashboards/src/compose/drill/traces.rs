@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 use watchpost_model::Timestamp;
 use watchpost_model::alert::{Alert, DRILL_MARK};
+use watchpost_model::query::Drill;
 
 /// Kinds of traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -108,14 +109,17 @@ impl Trace {
         }
     }
 
+    /// What the collector must know of it: the packets of a sweep bear an address, no label.
+    #[must_use]
+    pub fn drill(&self) -> Drill {
+        let address = (self.kind == Kind::PortSweep).then_some(IpAddr::V4(self.address));
+        Drill { label: self.label.clone(), address }
+    }
+
     /// Whether an alert is this trace's.
     #[must_use]
     pub fn made(&self, alert: &Alert) -> bool {
-        let mine = match self.kind {
-            Kind::PortSweep => alert.attacker.ip == Some(IpAddr::V4(self.address)),
-            _ => alert.drill.contains(&self.label),
-        };
-        mine && alert.raised >= self.begun
+        alert.drill == self.label && alert.raised >= self.begun
     }
 
     fn write_failed_logins(&self) -> io::Result<()> {
