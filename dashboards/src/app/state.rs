@@ -343,6 +343,7 @@ fn say_alert(alert: &Alert, add: &mut dyn FnMut(&str)) {
 
 fn say_incident(incident: &Incident, add: &mut dyn FnMut(&str)) {
     add(&incident.host);
+    add(&incident.drill);
     add(&incident.id.to_string());
     incident.stages.iter().for_each(|stage| add(stage));
     say_party(&incident.attacker, add);

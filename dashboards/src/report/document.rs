@@ -157,8 +157,8 @@ fn summary(story: &IncidentStory, words: &Words) -> Section {
     if !categories.is_empty() {
         facts.push(fact(words.category, categories.join(words.comma)));
     }
-    if let Some(drill) = story.alerts.iter().map(|alert| &alert.drill).find(|drill| !drill.is_empty()) {
-        facts.push(fact(words.drill, drill.clone()));
+    if !incident.drill.is_empty() {
+        facts.push(fact(words.drill, incident.drill.clone()));
     }
     section(words.report.summary, vec![Block::Paragraph(sentence), Block::Facts(facts)])
 }

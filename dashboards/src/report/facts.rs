@@ -26,6 +26,12 @@ pub fn stages(tags: &[String], words: &Words, joiner: &str) -> String {
     tags.iter().map(|tag| (words.tactic)(tag)).collect::<Vec<_>>().join(joiner)
 }
 
+/// A title, marked where it is a drill's: nobody may take an exercise for an attack.
+#[must_use]
+pub fn marked(title: &str, drill: &str, words: &Words) -> String {
+    if drill.is_empty() { title.to_owned() } else { format!("[{}] {title}", words.drill_mark) }
+}
+
 /// First and last event and how often.
 #[must_use]
 pub fn when(alert: &Alert, words: &Words) -> String {

@@ -57,7 +57,7 @@ fn cells(incident: &Incident, look: Look, wide: bool) -> Vec<Cell> {
     vec![
         ((words.severity)(incident.severity).to_owned(), theme.severity(incident.severity)),
         (opened, done),
-        (incident.host.clone(), done),
+        (facts::marked(&incident.host, &incident.drill, words), done),
         (
             party::attacker(&incident.attacker, &incident.host).unwrap_or_else(|| words.unknown.to_owned()),
             done,

@@ -296,3 +296,22 @@ fn every_key_of_the_help_can_be_read_at_any_size() {
         }
     }
 }
+
+#[test]
+fn an_incident_of_a_drill_is_marked_in_the_list_and_on_its_page() {
+    let mut incident = samples::incident();
+    incident.drill = "watchpost-drill-7".into();
+    for lang in Lang::ALL {
+        let look = Look::new(lang, PLAIN);
+        let mut state = after("3");
+        say(&mut state, Message::Answer(Answer::Incidents(page(vec![incident.clone()]))));
+        let list = rows(&state, look, 80, 24).join("\n");
+        assert!(list.contains(&format!("[{}]", look.words.drill_mark)), "{list}");
+        let id = samples::incident_id();
+        say(&mut state, Message::Key(Key::Enter));
+        let story = watchpost_model::query::IncidentStory { incident: incident.clone(), ..samples::story() };
+        say(&mut state, Message::Answer(Answer::Story(id, Ok(Box::new(story)))));
+        let told = rows(&state, look, 80, 24).join("\n");
+        assert!(told.contains("watchpost-drill-7") && told.contains(look.words.drill), "{told}");
+    }
+}
