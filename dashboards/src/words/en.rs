@@ -230,6 +230,7 @@ pub(super) const WORDS: Words = Words {
     blind: "Cannot see",
     not_blind: "no blind spots",
     agent_says: str::to_owned,
+    lost_at: |stages| format!("the host lost records since its counting began: {stages}"),
     collector_says: str::to_owned,
     never_heard: "unknown: has not reported yet",
     ledger: "Loss ledger",

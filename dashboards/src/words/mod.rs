@@ -342,6 +342,8 @@ words! {
     not_blind: Text,
     /// An agent's own sentence, which is English: marked as a quotation in other languages.
     agent_says: fn(&str) -> String,
+    /// Known losses of a host, by stage.
+    lost_at: fn(&str) -> String,
     /// A collector's own sentence, likewise.
     collector_says: fn(&str) -> String,
     /// What it sees is not known, as it never spoke.

@@ -245,6 +245,7 @@ pub(super) const WORDS: Words = Words {
     blind: "无法观测",
     not_blind: "无盲区",
     agent_says: |said| format!("探针原文：{said}"),
+    lost_at: |stages| format!("该主机自开始计数以来有数据丢失：{stages}"),
     collector_says: |said| format!("汇聚中心原文：{said}"),
     never_heard: "未知：尚未上报",
     ledger: "数据损耗台账",
