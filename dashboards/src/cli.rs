@@ -4,7 +4,7 @@
 //! profile file. What is printed where is told in `docs/console.md`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
@@ -90,6 +90,9 @@ pub enum Command {
 /// Arguments of a drill.
 #[derive(Clone, Debug, Args)]
 pub struct DrillArgs {
+    /// Folder of the `up` to try; names the collector and the agent unless they are named themselves.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// State folder of this host's agent, whose drill log is written to; that of `up` without it.
     #[arg(long, value_name = "DIR")]
     pub agent: Option<PathBuf>,
@@ -148,11 +151,12 @@ impl Global {
         (lang, Theme { color, ascii: self.ascii || bare })
     }
 
-    /// A client for the collector that flags, environment and profile name.
+    /// A client for the collector that flags, environment and profile name; with `data` that of the
+    /// `up` in that folder.
     ///
     /// # Errors
     /// Nothing names a collector or identity, or they cannot be used.
-    pub fn client(&self) -> Result<Client, crate::client::Error> {
+    pub fn client(&self, data: Option<&Path>) -> Result<Client, crate::client::Error> {
         let variable = |name| std::env::var(name).ok();
         let given = Layer {
             collector: self.collector.clone(),
@@ -163,7 +167,8 @@ impl Global {
         let own = home.as_ref().is_some_and(|home| home.join("watchpost/console.toml").exists());
         // Where nothing else is said, an `up` of this user on this host is meant.
         let local = up::usual_data().map(|data| up::profile(&data)).filter(|path| path.exists());
-        let file = self.profile.clone().or(if own { None } else { local });
+        let chosen = self.profile.clone().or_else(|| data.map(up::profile));
+        let file = chosen.or(if own { None } else { local });
         Client::new(&Profile::resolve(given, file.as_deref(), home.as_deref())?)
     }
 }
@@ -180,7 +185,11 @@ pub fn run(cli: &Cli) -> Exit {
         Some(Command::Rules(command)) => return local(|out| local::rules(command, out)),
         _ => {}
     }
-    let client = match cli.global.client() {
+    let data = match &cli.command {
+        Some(Command::Drill(arguments)) => arguments.data.as_deref(),
+        _ => None,
+    };
+    let client = match cli.global.client(data) {
         Ok(client) => client,
         Err(error) => return told(&error, error.exit()),
     };

@@ -140,28 +140,80 @@ fn triage(letter: char) -> Option<Triage> {
     TRIAGE.iter().find(|(key, _)| *key == letter).map(|(_, triage)| *triage)
 }
 
-/// The help page: keys and what they do.
+/// Where the analyst is: a tab, or a page over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The tab of the situation.
+    Overview,
+    /// The queue of alerts.
+    Alerts,
+    /// The list of incidents.
+    Incidents,
+    /// The list of hosts.
+    Hosts,
+    /// The search.
+    Hunt,
+    /// An alert's page.
+    Alert,
+    /// An incident's page.
+    Incident,
+    /// An event's page.
+    Event,
+}
+
+impl Place {
+    fn is_page(self) -> bool {
+        matches!(self, Self::Alert | Self::Incident | Self::Event)
+    }
+
+    /// Whether what is shown changes by itself, so that it can be frozen.
+    #[must_use]
+    pub fn is_live(self) -> bool {
+        !matches!(self, Self::Hunt | Self::Event)
+    }
+
+    /// Whether rows can be narrowed by a filter.
+    fn has_filter(self) -> bool {
+        matches!(self, Self::Alerts | Self::Incidents | Self::Hosts)
+    }
+
+    /// Whether there is an alert whose handling can be set.
+    fn has_alert(self) -> bool {
+        matches!(self, Self::Alerts | Self::Alert)
+    }
+}
+
+/// The help page of a place: the keys that do something there, and what they do.
 #[must_use]
-pub fn help(words: &Words) -> Vec<(String, String)> {
+pub fn help(words: &Words, at: Place) -> Vec<(String, String)> {
     let keys = &words.keys;
+    let moves = at != Place::Overview;
+    let opens = !matches!(at, Place::Alert | Place::Event);
+    let searches = at == Place::Hunt;
+    let leads = at.has_alert() || at == Place::Incidents;
     let mut rows: Vec<(String, String)> = [
-        ("1-5  Tab", keys.tab),
-        ("j k  ↑ ↓", keys.walk),
-        ("PgUp PgDn", keys.page),
-        ("g G", keys.ends),
-        ("Enter", keys.open),
-        ("Esc", keys.back),
-        ("/", keys.filter),
-        ("o", keys.only_open),
-        ("s", keys.sort),
-        ("Space", keys.freeze),
-        ("r", keys.refresh),
-        ("n", keys.incident),
-        ("w", keys.report),
+        ("1-5  Tab", keys.tab, true),
+        ("j k  ↑ ↓", keys.walk, moves),
+        ("PgUp PgDn", keys.page, moves),
+        ("g G", keys.ends, moves),
+        ("Enter", keys.open, opens),
+        ("Esc", keys.back, at.is_page() || at.has_filter()),
+        ("/", if searches { keys.query } else { keys.filter }, searches || at.has_filter()),
+        ("Ctrl-U", keys.clear, searches || at.has_filter()),
+        ("o", keys.only_open, at == Place::Alerts),
+        ("s", keys.sort, at == Place::Alerts),
+        ("Space", keys.freeze, at.is_live()),
+        ("r", keys.refresh, at.is_live()),
+        ("n", keys.incident, at.has_alert()),
+        ("w", keys.report, leads || at == Place::Incident),
     ]
-    .map(|(key, does)| (key.to_owned(), does.to_owned()))
-    .into();
-    rows.extend(TRIAGE.map(|(key, triage)| (key.to_string(), (keys.triage)((words.triage)(triage)))));
+    .into_iter()
+    .filter(|(_, _, works)| *works)
+    .map(|(key, does, _)| (key.to_owned(), does.to_owned()))
+    .collect();
+    if at.has_alert() {
+        rows.extend(TRIAGE.map(|(key, triage)| (key.to_string(), (keys.triage)((words.triage)(triage)))));
+    }
     rows.extend([("?", keys.help), ("q", keys.quit)].map(|(key, does)| (key.to_owned(), does.to_owned())));
     rows
 }
@@ -178,5 +230,15 @@ mod tests {
         assert_eq!(action(Key::Char('5')), Some(Action::Tab(4)));
         assert_eq!(action(Key::Char('6')), None);
         assert_eq!(action(Key::Control('c')), Some(Action::Quit));
+    }
+
+    #[test]
+    fn the_help_of_a_place_names_only_keys_that_work_there() {
+        let words = crate::words::Lang::En.words();
+        let keys = |at| help(words, at).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        assert_eq!(keys(Place::Overview), ["1-5  Tab", "Enter", "Space", "r", "?", "q"]);
+        assert!(!keys(Place::Hosts).iter().any(|key| ["w", "n", "c", "s"].contains(&key.as_str())));
+        assert!(keys(Place::Alerts).contains(&"c".to_owned()));
+        assert!(!keys(Place::Event).contains(&"/".to_owned()));
     }
 }

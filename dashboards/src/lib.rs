@@ -15,6 +15,7 @@ pub mod compose;
 pub mod exit;
 pub mod format;
 pub mod keymap;
+pub mod private;
 pub mod report;
 #[cfg(test)]
 mod samples;

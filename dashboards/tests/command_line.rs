@@ -94,3 +94,37 @@ fn wrong_use_ends_with_two_and_a_broken_environment_with_three() {
     let words = String::from_utf8_lossy(&lost.stderr);
     assert!(words.contains("/nonexistent/me.pem"), "{words}");
 }
+
+#[test]
+fn a_file_of_which_nothing_can_be_read_is_no_clean_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.txt");
+    std::fs::write(&file, "\nhello\nworld\n").unwrap();
+    let output = watchpost(&["detect", "--read", &file.to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(3));
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains("line 2: expected value;"), "{words}");
+}
+
+#[test]
+fn rules_that_are_not_there_or_not_usable_are_named() {
+    let folder = case();
+    let broken = folder.path().join("broken.yml");
+    std::fs::write(&broken, "title: [\n").unwrap();
+    let (broken, gone) = (broken.to_string_lossy().into_owned(), "/nonexistent/rules");
+    let events = folder.path().join("events.ndjson").to_string_lossy().into_owned();
+    let data = folder.path().join("data").to_string_lossy().into_owned();
+    for (arguments, said) in [
+        (vec!["rules", "check", gone], "/nonexistent/rules is not found"),
+        (vec!["rules", "explain", &broken, "--event", &events], "broken.yml:"),
+        (vec!["detect", "--rules", &broken, "--read", &events], "broken.yml:"),
+        (vec!["up", "--headless", "--data", &data, "--rules", gone], "/nonexistent/rules is not found"),
+        (vec!["up", "--headless", "--data", &data, "--rules", &broken], "broken.yml:"),
+    ] {
+        let output = watchpost(&arguments);
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {words}");
+        assert!(words.contains(said), "{arguments:?}: {words}");
+    }
+    assert!(!folder.path().join("data").exists(), "nothing was made before the rules were looked at");
+}

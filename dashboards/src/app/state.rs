@@ -15,6 +15,7 @@ use watchpost_model::incident::Incident;
 use watchpost_model::query::{Evidence, IncidentStory, Overview, Page};
 
 use super::message::Link;
+use crate::keymap::Place;
 
 /// Alerts and incidents kept for the lists. Older ones are reached by the command line; an analyst
 /// who has more open than this needs a filter, not a longer list.
@@ -200,6 +201,8 @@ pub struct State {
     pub prompt: Option<Prompt>,
     /// Whether the keys are shown.
     pub help: bool,
+    /// Lines scrolled down in the keys.
+    pub help_scroll: usize,
     /// A passing message.
     pub notice: Option<Notice>,
     /// Columns and rows of the window.
@@ -253,6 +256,21 @@ impl State {
         match &self.hunt.found {
             Some(Ok(page)) => &page.rows,
             _ => &[],
+        }
+    }
+
+    /// Where the analyst is, for the keys that work there.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match (self.pages.last(), self.tab) {
+            (Some(Open::Alert { .. }), _) => Place::Alert,
+            (Some(Open::Incident { .. }), _) => Place::Incident,
+            (Some(Open::Event(_)), _) => Place::Event,
+            (None, Tab::Overview) => Place::Overview,
+            (None, Tab::Alerts) => Place::Alerts,
+            (None, Tab::Incidents) => Place::Incidents,
+            (None, Tab::Hosts) => Place::Hosts,
+            (None, Tab::Hunt) => Place::Hunt,
         }
     }
 
@@ -325,6 +343,7 @@ fn say_alert(alert: &Alert, add: &mut dyn FnMut(&str)) {
 
 fn say_incident(incident: &Incident, add: &mut dyn FnMut(&str)) {
     add(&incident.host);
+    add(&incident.drill);
     add(&incident.id.to_string());
     incident.stages.iter().for_each(|stage| add(stage));
     say_party(&incident.attacker, add);

@@ -37,6 +37,8 @@ pub fn update(state: &mut State, message: Message, now: Timestamp) -> Vec<Effect
         Message::Live(live) => return on_live(state, live),
         Message::Link(link) => return on_link(state, link),
         Message::Answer(answer) => return on_answer(state, answer),
+        // With help open the frame tells how far the keys can be scrolled, not the page below.
+        Message::Drawn(most) if state.help => state.help_scroll = state.help_scroll.min(most),
         Message::Drawn(most) => {
             state.scroll_most = most;
             state.scroll = state.scroll.min(most);
@@ -206,8 +208,8 @@ fn submit(state: &mut State) -> Vec<Effect> {
 }
 
 fn act(state: &mut State, action: Action) -> Vec<Effect> {
-    if state.help && !matches!(action, Action::Quit) {
-        state.help = false;
+    if state.help && action != Action::Quit {
+        act_on_help(state, action);
         return Vec::new();
     }
     match action {
@@ -234,10 +236,22 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Triage(triage) => return set_triage(state, triage),
         Action::Report => return state.current_incident().map(Effect::Report).into_iter().collect(),
         Action::Incident => return open_incident(state),
-        Action::Help => state.help = true,
+        Action::Help => (state.help, state.help_scroll) = (true, 0),
         Action::Quit => return vec![Effect::Quit],
     }
     Vec::new()
+}
+
+/// The keys are walked through like any page; any other key puts them away.
+fn act_on_help(state: &mut State, action: Action) {
+    let walk = match action {
+        Action::Up => Walk::Back(1),
+        Action::Down => Walk::On(1),
+        Action::PageUp | Action::First => Walk::Back(usize::MAX),
+        Action::PageDown | Action::Last => Walk::On(usize::MAX),
+        _ => return state.help = false,
+    };
+    state.help_scroll = walk.from(state.help_scroll, usize::MAX);
 }
 
 fn page(state: &State) -> usize {

@@ -105,7 +105,7 @@ pub fn alerts(args: &AlertArgs, desk: &mut Desk<'_>) -> Result<Exit, Error> {
         vec![
             (words.severity)(alert.severity).to_owned(),
             format::time(alert.last_seen),
-            words.lang.pick(&alert.rule.name, &alert.rule.name_zh).to_owned(),
+            facts::marked(words.lang.pick(&alert.rule.name, &alert.rule.name_zh), &alert.drill, words),
             pair(alert, words, theme),
             alert.count.to_string(),
             (words.outcome)(alert.outcome).to_owned(),
@@ -138,7 +138,7 @@ pub fn incidents(args: &IncidentArgs, desk: &mut Desk<'_>) -> Result<Exit, Error
         vec![
             (words.severity)(incident.severity).to_owned(),
             format::time(incident.opened),
-            incident.host.clone(),
+            facts::marked(&incident.host, &incident.drill, words),
             party_or(&incident.attacker, words),
             facts::stages(&incident.stages, words, words.comma),
             incident.alerts.len().to_string(),
@@ -177,7 +177,7 @@ pub fn hosts(desk: &mut Desk<'_>) -> Result<Exit, Error> {
             host.events.to_string(),
             host.ledger.lost().to_string(),
             host.open_alerts.to_string(),
-            host.blind.join("; "),
+            if host.last_heard.is_some() { host.blind.join("; ") } else { words.never_heard.to_owned() },
             host.agent.to_string(),
         ]
     };

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value as Json, json};
 use watchpost_model::id::EventRef;
 use watchpost_model::{Event, Timestamp};
-use watchpost_rules::{Detector, Finding, OwnedLogsource, RuleSet, Source, Subject, pack};
+use watchpost_rules::{Detector, Finding, OwnedLogsource, Rejected, RuleSet, Source, Subject, pack};
 
 /// What to read and how.
 #[derive(Debug, clap::Args)]
@@ -72,14 +72,28 @@ pub enum Error {
     /// The log can not be parsed with that source name.
     #[error(transparent)]
     Log(#[from] watchpost_agent::commands::logs::Error),
+    /// Not one line is an event.
+    #[error(
+        "no line of {path} can be read as JSON: line {line}: {reason}; say what the file is with --input"
+    )]
+    NothingRead {
+        /// The file.
+        path: PathBuf,
+        /// The first line that can not be read, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Nobody reads our output.
     #[error("cannot write the findings: {0}")]
     Write(std::io::Error),
     /// No rule could be loaded.
-    #[error("no rule could be loaded from {paths}; run `watchpost rules check` to see why")]
+    #[error("no rule could be loaded from {paths}{why}")]
     NoRules {
         /// The paths given.
         paths: String,
+        /// The first rejection, after a colon; empty where there is none.
+        why: String,
     },
 }
 
@@ -96,9 +110,26 @@ pub struct Summary {
     pub rejected: usize,
 }
 
+/// A rejection as a compiler says it: `file:line: reason`.
+#[must_use]
+pub fn said(rejected: &Rejected) -> String {
+    match rejected.line {
+        Some(line) => format!("{}:{line}: {}", rejected.file, rejected.reason),
+        None => format!("{}: {}", rejected.file, rejected.reason),
+    }
+}
+
+/// That nothing could be loaded from these paths, and the first reason.
+#[must_use]
+pub fn no_rules<'a>(paths: &[PathBuf], rejected: impl IntoIterator<Item = &'a Rejected>) -> Error {
+    let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    let why = rejected.into_iter().next().map(|first| format!(": {}", said(first))).unwrap_or_default();
+    Error::NoRules { paths: paths.join(" "), why }
+}
+
 /// Rules from the paths given, or the shipped ones.
 #[must_use]
-pub fn sources(paths: &[PathBuf]) -> (Vec<Source>, Vec<watchpost_rules::Rejected>) {
+pub fn sources(paths: &[PathBuf]) -> (Vec<Source>, Vec<Rejected>) {
     if paths.is_empty() { (watchpost_rules::shipped::shipped(), Vec::new()) } else { pack::read_paths(paths) }
 }
 
@@ -110,8 +141,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Summary, Error>
     let (sources, unread) = sources(&arguments.rules);
     let set = RuleSet::load(&sources);
     if set.rules().is_empty() {
-        let paths: Vec<_> = arguments.rules.iter().map(|path| path.display().to_string()).collect();
-        return Err(Error::NoRules { paths: paths.join(" ") });
+        return Err(no_rules(&arguments.rules, unread.iter().chain(set.rejected())));
     }
     let rejected = unread.len() + set.rejected().len();
     let summary = Summary { rejected, ..Summary::default() };
@@ -133,23 +163,31 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Summary, Error>
 fn read_json(arguments: &Arguments, search: &mut Search<'_>) -> Result<(), Error> {
     let read = |source| Error::Read { path: arguments.read.clone(), source };
     let mut lines = BufReader::new(File::open(&arguments.read).map_err(read)?);
-    let mut line = Vec::new();
+    let (mut line, mut number, mut first) = (Vec::new(), 0_u64, None);
     loop {
         line.clear();
         if lines.read_until(b'\n', &mut line).map_err(read)? == 0 {
-            return Ok(());
+            return search.any_read(arguments, first);
         }
+        number += 1;
         if line.trim_ascii().is_empty() {
             continue;
         }
         match serde_json::from_slice::<Json>(&line) {
             Ok(json) => search.json(&json, arguments.logsource.as_ref()).map_err(Error::Write)?,
-            Err(_) => {
+            Err(error) => {
+                first = first.or_else(|| Some((number, bare(&error))));
                 search.summary.unreadable += 1;
                 search.summary.events += 1;
             }
         }
     }
+}
+
+/// The reason without serde's own position, which counts every line as the first.
+fn bare(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.clone(), |(reason, _)| reason.to_owned())
 }
 
 struct Search<'a> {
@@ -159,6 +197,16 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// A file of which no line is an event was not searched: an answer of "nothing found" would lie.
+    fn any_read(&self, arguments: &Arguments, first: Option<(u64, String)>) -> Result<(), Error> {
+        match first {
+            Some((line, reason)) if self.summary.unreadable == self.summary.events => {
+                Err(Error::NothingRead { path: arguments.read.clone(), line, reason })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn typed(&mut self, event: &Event) -> std::io::Result<()> {
         self.observe(&Subject::Typed(event), event.time)
     }

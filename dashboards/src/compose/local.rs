@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use watchpost_model::asset::Host;
+
 use crate::cli::{DrillArgs, RulesCommand};
 use crate::client::Source;
 use crate::clock;
@@ -10,6 +12,7 @@ use crate::commands::Output;
 use crate::exit::Exit;
 use crate::words::{Lang, drill as words};
 
+use super::drill::{Kind, Trace};
 use super::{detect, drill, rules, up};
 
 /// Why a command failed.
@@ -77,7 +80,22 @@ pub fn rules(command: &RulesCommand, out: &mut dyn Write) -> Result<Exit, Error>
     Ok(if good { Exit::Fine } else { Exit::Findings })
 }
 
-/// `drill`: 1 when an alert did not arrive.
+/// The capture rung of this machine's agent, as the collector last heard; empty where it knows none.
+fn rung_here(hosts: &[Host]) -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let here = hosts.iter().filter(|host| host.name == name).max_by_key(|host| host.last_heard);
+    here.map(|host| host.rung.clone()).unwrap_or_default()
+}
+
+/// Whether a capture rung can see a trace at all. Without packets there are no sweeps and no
+/// lookups; logs and processes have sensors of their own.
+fn sees(rung: &str, trace: Kind) -> bool {
+    let without_packets = matches!(rung, "sockets" | "none");
+    !(without_packets && matches!(trace, Kind::PortSweep | Kind::ListedDomain))
+}
+
+/// `drill`: 1 when an alert did not arrive. A trace that this host's capture can not see is told
+/// and not waited for.
 ///
 /// # Errors
 /// A trace can not be made, or the collector does not answer.
@@ -87,7 +105,7 @@ pub fn drill(
     lang: Lang,
     out: &mut dyn Write,
 ) -> Result<Exit, Error> {
-    let usual = || up::usual_data().map(|data| data.join("agent"));
+    let usual = || arguments.data.clone().or_else(up::usual_data).map(|data| data.join("agent"));
     let agent: PathBuf = arguments.agent.clone().or_else(usual).ok_or(Error::NoAgent)?;
     let words = words::words(lang);
     if arguments.format == Output::Table {
@@ -95,16 +113,54 @@ pub fn drill(
         out.flush()?;
     }
     let traces = drill::plan(clock::now(), &watchpost_agent::run::sensors::drill_log(&agent));
+    let rung = rung_here(&source.hosts().map_err(drill::Error::from)?);
+    let (traces, unseen): (Vec<Trace>, Vec<Trace>) =
+        traces.into_iter().partition(|trace| sees(&rung, trace.kind));
     let arrivals = drill::hold(&traces, source, drill::PATIENCE)?;
     match arguments.format {
-        Output::Table => drill::print(&arrivals, words, out)?,
+        Output::Table => {
+            for trace in &unseen {
+                writeln!(out, "{}", (words.unseen)((words.trace)(trace.kind), &rung))?;
+            }
+            drill::print(&arrivals, words, out)?;
+        }
         Output::Json => {
             for arrival in &arrivals {
                 serde_json::to_writer(&mut *out, arrival)?;
                 writeln!(out)?;
             }
+            for trace in &unseen {
+                let said = serde_json::json!({ "trace": trace.kind, "not_visible_with": rung });
+                writeln!(out, "{said}")?;
+            }
         }
     }
     let all = arrivals.iter().all(drill::Arrival::arrived);
     Ok(if all { Exit::Fine } else { Exit::Findings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traces_of_packets_are_not_expected_where_no_packets_are_seen() {
+        for rung in ["sockets", "none"] {
+            assert!(!sees(rung, Kind::PortSweep) && !sees(rung, Kind::ListedDomain));
+            assert!(sees(rung, Kind::FailedLogins) && sees(rung, Kind::SuspiciousCommand));
+        }
+        assert!(sees("ring", Kind::PortSweep));
+        assert!(sees("", Kind::PortSweep), "an unknown rung excuses nothing");
+    }
+
+    #[test]
+    fn the_rung_is_that_of_this_machine_as_last_heard() {
+        let mut hosts = crate::samples::hosts();
+        assert_eq!(rung_here(&hosts), "", "no sample bears this machine's name");
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        for (host, rung) in hosts.iter_mut().zip(["ring", "sockets"]) {
+            (host.name, host.rung) = (name.clone(), rung.to_owned());
+        }
+        assert_eq!(rung_here(&hosts), "ring");
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 use watchpost_model::Event;
-use watchpost_rules::{RuleSet, Subject, explain, pack};
+use watchpost_rules::{Rejected, RuleSet, Subject, explain, pack};
 
 /// What `rules check` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,11 @@ pub struct Checked {
 /// Loads the rules and prints `loaded`, `rejected` and `blind` as JSON.
 ///
 /// # Errors
-/// When the output can not be written.
-pub fn check(paths: &[PathBuf], out: &mut dyn Write) -> std::io::Result<Checked> {
+/// When a path does not exist or the output can not be written.
+pub fn check(paths: &[PathBuf], out: &mut dyn Write) -> Result<Checked, Error> {
+    if let Some(path) = paths.iter().find(|path| !path.exists()) {
+        return Err(Error::NotFound { path: path.clone() });
+    }
     let (sources, mut rejected) = super::detect::sources(paths);
     let set = RuleSet::load(&sources);
     rejected.extend(set.rejected().iter().cloned());
@@ -54,6 +57,18 @@ pub enum Error {
         /// Why.
         source: serde_json::Error,
     },
+    /// The rule file is there, but what it holds is no rule.
+    #[error("{said}")]
+    Rejected {
+        /// File, line and reason of each rejection, one a line.
+        said: String,
+    },
+    /// No such path.
+    #[error("{path} is not found; give rule files or folders")]
+    NotFound {
+        /// The path given.
+        path: PathBuf,
+    },
     /// No such rule.
     #[error("no rule {rule:?}; give a rule file, or the id of a shipped rule")]
     NoRule {
@@ -61,8 +76,11 @@ pub enum Error {
         rule: String,
     },
     /// Nobody reads our output.
-    #[error("cannot write the explanation: {0}")]
+    #[error("cannot write the answer: {0}")]
     Write(#[from] std::io::Error),
+    /// The answer can not be written as JSON.
+    #[error("cannot write the answer as json: {0}")]
+    Json(#[from] serde_json::Error),
 }
 
 /// Explains, for each event of a file, why a rule fires or which part fails.
@@ -72,12 +90,13 @@ pub enum Error {
 /// When the rule or the events can not be read.
 pub fn explain(rule: &str, event: &Path, as_json: bool, out: &mut dyn Write) -> Result<bool, Error> {
     let file = PathBuf::from(rule);
-    let sources =
-        if file.exists() { pack::read_paths(&[file]).0 } else { watchpost_rules::shipped::shipped() };
+    let (sources, unread) = if file.exists() {
+        pack::read_paths(&[file])
+    } else {
+        (watchpost_rules::shipped::shipped(), Vec::new())
+    };
     let set = RuleSet::load(&sources);
-    let known = set.rules().iter().find(|known| known.meta.id == rule || Path::new(rule).exists());
-    let id =
-        known.map(|known| known.meta.id.clone()).ok_or_else(|| Error::NoRule { rule: rule.to_owned() })?;
+    let id = known(&set, rule, &unread)?;
     let mut fires = false;
     for json in read_events(event)? {
         let typed = Event::from_json(&json);
@@ -94,6 +113,19 @@ pub fn explain(rule: &str, event: &Path, as_json: bool, out: &mut dyn Write) -> 
         }
     }
     Ok(fires)
+}
+
+/// The id of the rule meant: the one of that id, or the first of that file.
+fn known(set: &RuleSet, rule: &str, unread: &[Rejected]) -> Result<String, Error> {
+    let is_file = Path::new(rule).exists();
+    if let Some(known) = set.rules().iter().find(|known| is_file || known.meta.id == rule) {
+        return Ok(known.meta.id.clone());
+    }
+    let said: Vec<String> = unread.iter().chain(set.rejected()).map(super::detect::said).collect();
+    if is_file && !said.is_empty() {
+        return Err(Error::Rejected { said: said.join("\n") });
+    }
+    Err(Error::NoRule { rule: rule.to_owned() })
 }
 
 /// One JSON object, or one a line.

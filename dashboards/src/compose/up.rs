@@ -5,7 +5,7 @@
 //! agent and gives the console its identity, all under one data folder that only its owner may read.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -16,10 +16,13 @@ use watchpost_agent::stop::Stop;
 use watchpost_agent::{enroll, run as agent};
 use watchpost_collector::{config as collector_config, run as collector};
 use watchpost_model::query::Role;
+use watchpost_rules::RuleSet;
 
 use crate::client::{Client, Profile, SERVER_NAME, Source};
 use crate::clock;
 use crate::commands::{self, Desk, Output};
+use crate::compose::detect;
+use crate::private;
 use crate::terminal::{self, Options};
 use crate::theme::Theme;
 use crate::words::Lang;
@@ -60,6 +63,9 @@ pub enum Error {
     /// No home folder is known.
     #[error("no folder for data is known; name one with --data")]
     NoFolder,
+    /// A path of `--rules` is not there, or no rule of it can be used.
+    #[error("{0}; run `watchpost rules check` on it")]
+    Rules(String),
     /// The collector does not start.
     #[error("the collector does not start: {0}")]
     Collector(#[from] collector::Error),
@@ -121,11 +127,15 @@ struct Running {
 /// # Errors
 /// Says which part failed and what to do.
 pub fn run(arguments: &Arguments, lang: Lang, theme: Theme, reports: PathBuf) -> Result<(), Error> {
+    check_rules(&arguments.rules)?;
     let data = arguments.data.clone().or_else(usual_data).ok_or(Error::NoFolder)?;
     make_private(&data)?;
     log_to(arguments.headless, &data)?;
     let running = start(arguments, &data)?;
     announce(&running);
+    if arguments.headless {
+        tell_drill(&data);
+    }
     let source: Arc<dyn Source> = Arc::new(Client::new(&running.profile)?);
     let outcome = if arguments.headless {
         headless(&source, lang, theme)
@@ -135,6 +145,23 @@ pub fn run(arguments: &Arguments, lang: Lang, theme: Theme, reports: PathBuf) ->
     running.agent.stop();
     running.collector.stop();
     outcome
+}
+
+/// Rules that were asked for and are not there would be missed only when it is too late.
+fn check_rules(paths: &[PathBuf]) -> Result<(), Error> {
+    for path in paths {
+        if !path.exists() {
+            return Err(Error::Rules(format!("{} is not found", path.display())));
+        }
+        let one = std::slice::from_ref(path);
+        let (sources, unread) = detect::sources(one);
+        let set = RuleSet::load(&sources);
+        if set.rules().is_empty() {
+            let rejected = unread.iter().chain(set.rejected());
+            return Err(Error::Rules(detect::no_rules(one, rejected).to_string()));
+        }
+    }
+    Ok(())
 }
 
 fn start(arguments: &Arguments, data: &Path) -> Result<Running, Error> {
@@ -216,14 +243,7 @@ fn make_private(path: &Path) -> Result<(), Error> {
 }
 
 fn write_private(path: &Path, text: &str) -> Result<(), Error> {
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|source| folder(path, source))
+    private::write(path, text).map_err(|source| folder(path, source))
 }
 
 /// The log goes to a file while the dashboard owns the terminal.
@@ -250,6 +270,21 @@ fn announce(running: &Running) {
     }
 }
 
+/// The command that tries this very `up`, ready to be copied.
+#[expect(clippy::print_stderr, reason = "a hint for people; the alerts on standard output are for programs")]
+fn tell_drill(data: &Path) {
+    let data = std::path::absolute(data).unwrap_or_else(|_| data.to_path_buf());
+    eprintln!("to try it: watchpost drill --data {}", quoted(&data.display().to_string()));
+}
+
+/// As a shell reads it back.
+fn quoted(path: &str) -> String {
+    if path.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c)) {
+        return path.to_owned();
+    }
+    format!("'{}'", path.replace('\'', "'\\''"))
+}
+
 /// Prints alerts until a signal comes. The stream blocks, so it has a thread of its own, which ends
 /// with the process.
 fn headless(source: &Arc<dyn Source>, lang: Lang, theme: Theme) -> Result<(), Error> {
@@ -272,4 +307,15 @@ fn headless(source: &Arc<dyn Source>, lang: Lang, theme: Theme) -> Result<(), Er
     std::thread::Builder::new().name("alerts".into()).spawn(print).map_err(Error::System)?;
     while !stop.sleep(Duration::from_secs(60)) {}
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_only_where_a_shell_would_split_it() {
+        assert_eq!(quoted("/var/lib/watch-post"), "/var/lib/watch-post");
+        assert_eq!(quoted("/home/a b/it's"), r"'/home/a b/it'\''s'");
+    }
 }

@@ -157,8 +157,8 @@ fn summary(story: &IncidentStory, words: &Words) -> Section {
     if !categories.is_empty() {
         facts.push(fact(words.category, categories.join(words.comma)));
     }
-    if let Some(drill) = story.alerts.iter().map(|alert| &alert.drill).find(|drill| !drill.is_empty()) {
-        facts.push(fact(words.drill, drill.clone()));
+    if !incident.drill.is_empty() {
+        facts.push(fact(words.drill, incident.drill.clone()));
     }
     section(words.report.summary, vec![Block::Paragraph(sentence), Block::Facts(facts)])
 }
@@ -295,9 +295,9 @@ fn completeness(story: &IncidentStory, words: &Words) -> Section {
         });
         let head = [words.col_stage, words.col_passed, words.lost].map(str::to_owned).to_vec();
         blocks.push(Block::Table { head, rows: rows.collect() });
-        blocks.extend(
-            host.blind.iter().map(|what| Block::Paragraph(format!("{}{}{what}", words.blind, words.colon))),
-        );
+        blocks.extend(host.blind.iter().map(|what| {
+            Block::Paragraph(format!("{}{}{}", words.blind, words.colon, (words.agent_says)(what)))
+        }));
     }
     section(words.report.completeness, blocks)
 }

@@ -78,14 +78,16 @@ impl Worker {
 
     fn report(&self, id: IncidentId) -> Result<String, String> {
         let story = self.source.story(id).map_err(told)?;
-        let mut paths = Vec::new();
+        let mut names = Vec::new();
         for format in [Format::Html, Format::Markdown] {
             let text = report::render(&story, self.lang, clock::now(), format);
             let path = write_report(&self.reports, id, self.lang, format, &text);
             let path = path.map_err(|error| format!("{}: {error}", self.reports.display()))?;
-            paths.push(path.display().to_string());
+            names.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
         }
-        Ok(paths.join("  "))
+        // Names first: a footer cuts the end, and the folder is what the analyst chose.
+        let folder = std::path::absolute(&self.reports).unwrap_or_else(|_| self.reports.clone());
+        Ok(format!("{} ({})", names.join(" "), folder.display()))
     }
 }
 
@@ -94,7 +96,8 @@ fn told(error: Error) -> String {
 }
 
 /// Writes a report into a folder, making the folder where there is none. The name carries id and
-/// language; an older report of the same incident is replaced only once the new one is whole.
+/// language; an older report of the same incident is replaced only once the new one is whole, and
+/// only its owner may read it.
 ///
 /// # Errors
 /// The folder or the file cannot be written.
@@ -107,8 +110,6 @@ pub fn write_report(
 ) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
     let path = folder.join(format!("incident-{id}.{}.{}", lang.tag(), format.extension()));
-    let draft = path.with_extension("part");
-    std::fs::write(&draft, text)?;
-    std::fs::rename(&draft, &path)?;
+    crate::private::write(&path, text)?;
     Ok(path)
 }

@@ -141,8 +141,8 @@ fn raw(evidence: Option<&Result<Evidence, String>>, look: Look, page: &mut Page)
         Some(Err(why)) => page.paragraph(&(words.failed)(why), theme.bad()),
         Some(Ok(evidence)) => {
             page.heading(&(words.raw_events)(evidence.events.len()));
-            if !evidence.completeness.is_empty() {
-                let text = format!("{}{}{}", words.completeness, words.colon, evidence.completeness);
+            if let Some(said) = told::complete(evidence, words) {
+                let text = format!("{}{}{said}", words.completeness, words.colon);
                 page.paragraph(&text, theme.label());
             }
             for shown in &evidence.events {

@@ -7,6 +7,7 @@ use watchpost_model::alert::{Alert, Outcome, Severity, Triage};
 use super::{Look, alert, party};
 use crate::app::State;
 use crate::format;
+use crate::report::facts;
 use crate::widgets::cells;
 use crate::widgets::panel;
 use crate::widgets::prose::Page;
@@ -81,8 +82,7 @@ fn cells(alert: &Alert, look: Look, wide: bool) -> Vec<Cell> {
     let (words, theme) = (look.words, look.theme);
     let time = if wide { format::time(alert.last_seen) } else { format::short_time(alert.last_seen) };
     let name = words.lang.pick(&alert.rule.name, &alert.rule.name_zh);
-    let name =
-        if alert.drill.is_empty() { name.to_owned() } else { format!("[{}] {name}", words.drill_mark) };
+    let name = facts::marked(name, &alert.drill, words);
     let done = if alert.triage.is_open() { theme.text() } else { theme.dim() };
     let result =
         if matches!(alert.outcome, Outcome::Success | Outcome::Compromised) { theme.bad() } else { done };

@@ -14,7 +14,7 @@ use crate::widgets::{cells, panel};
 /// Columns from which the tabs' names stand apart.
 const ROOMY: u16 = 100;
 
-/// Draws everything. Returns how far the top page can be scrolled.
+/// Draws everything. Returns how far the top page, or the help over it, can be scrolled.
 pub fn draw(state: &State, look: Look, area: Rect, buf: &mut Buffer) -> usize {
     if area.width < 40 || area.height < 10 {
         panel::notice(look.words.too_small, area, buf, look.theme.caution(), look.theme);
@@ -26,10 +26,7 @@ pub fn draw(state: &State, look: Look, area: Rect, buf: &mut Buffer) -> usize {
     draw_head(state, look, head, buf);
     let most = draw_body(state, look, body, buf);
     draw_foot(state, look, foot, buf);
-    if state.help {
-        draw_help(look, body, buf);
-    }
-    most
+    if state.help { draw_help(state, look, body, buf) } else { most }
 }
 
 fn draw_body(state: &State, look: Look, area: Rect, buf: &mut Buffer) -> usize {
@@ -102,7 +99,8 @@ fn draw_foot(state: &State, look: Look, area: Rect, buf: &mut Buffer) {
     } else if let Link::Offline { error, .. } = &state.link {
         panel::text(error, (area.x, area.y), area, buf, theme.bad(), theme);
     } else {
-        panel::text(&hints(state, look), (area.x, area.y), area, buf, theme.label(), theme);
+        let hints = hints(state, look, usize::from(area.width));
+        panel::text(&hints, (area.x, area.y), area, buf, theme.label(), theme);
     }
 }
 
@@ -134,9 +132,11 @@ fn worded(notice: &NoticeText, look: Look) -> (String, Style) {
     }
 }
 
-fn hints(state: &State, look: Look) -> String {
-    let (words, keys) = (look.words, &look.words.keys);
-    let mut parts = vec![format!("? {}", keys.help)];
+/// Names of keys for the footer, the most used first. Where there is no room for every state of
+/// handling they share one name, and what still does not fit is left out whole.
+fn hints(state: &State, look: Look, room: usize) -> String {
+    let keys = &look.words.keys;
+    let mut parts = vec![format!("? {}", keys.help), format!("q {}", keys.quit)];
     if state.pages.is_empty() {
         parts.push(format!("Enter {}", keys.open));
         if state.tab == Tab::Hunt {
@@ -144,35 +144,65 @@ fn hints(state: &State, look: Look) -> String {
         } else if state.tab != Tab::Overview {
             parts.push(format!("/ {}", keys.filter));
         }
-        parts.push(format!("Space {}", keys.freeze));
     } else {
         parts.push(format!("Esc {}", keys.back));
-    }
-    if state.current_alert().is_some() {
-        parts.extend(
-            keymap::TRIAGE.iter().skip(1).map(|(key, triage)| format!("{key} {}", (words.triage)(*triage))),
-        );
     }
     if state.current_incident().is_some() {
         parts.push(format!("w {}", keys.report));
     }
-    parts.push(format!("q {}", keys.quit));
+    let space = state.place().is_live().then(|| format!("Space {}", keys.freeze));
+    let [full, short] = triage_hints(state, look)
+        .map(|triage| [parts.as_slice(), triage.as_slice(), space.as_slice()].concat());
+    let fits = cells::width(&full.join("  ")) <= room;
+    whole(if fits { full } else { short }, room)
+}
+
+/// The keys of handling, one by one and in one.
+fn triage_hints(state: &State, look: Look) -> [Vec<String>; 2] {
+    if state.current_alert().is_none() {
+        return [Vec::new(), Vec::new()];
+    }
+    let states = keymap::TRIAGE.iter().skip(1);
+    let each = states.clone().map(|(key, triage)| format!("{key} {}", (look.words.triage)(*triage)));
+    let letters: Vec<String> = states.map(|(key, _)| key.to_string()).collect();
+    [each.collect(), vec![format!("{} {}", letters.join("/"), look.words.keys.mark)]]
+}
+
+/// As many parts as fit, none of them cut.
+fn whole(mut parts: Vec<String>, room: usize) -> String {
+    while parts.len() > 1 && cells::width(&parts.join("  ")) > room {
+        parts.pop();
+    }
     parts.join("  ")
 }
 
-fn draw_help(look: Look, area: Rect, buf: &mut Buffer) {
-    let rows = keymap::help(look.words);
-    let height = u16::try_from(rows.len()).unwrap_or(0) + 2;
-    let inner = panel::popup(look.words.help, panel::centred(area, 56, height), buf, look.theme);
-    let (theme, columns) = (look.theme, if usize::from(inner.height) < rows.len() { 2 } else { 1 });
+/// Columns of the keys' box, borders included.
+const HELP: u16 = 76;
+
+/// Columns of a key's name.
+const KEY: u16 = 11;
+
+/// Draws the keys that work here. Returns how far they can be scrolled.
+fn draw_help(state: &State, look: Look, area: Rect, buf: &mut Buffer) -> usize {
+    let rows = keymap::help(look.words, state.place());
+    let height = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let narrow = area.width < HELP;
+    let columns = if height > area.height && !narrow { 2 } else { 1 };
     let each = rows.len().div_ceil(columns);
+    let height = u16::try_from(each).unwrap_or(u16::MAX).saturating_add(2).min(area.height);
+    let width = if columns == 2 { HELP } else { 50.min(area.width) };
+    let inner = panel::popup(look.words.help, panel::centred(area, width, height), buf, look.theme);
+    let seen = usize::from(inner.height);
+    let most = each.saturating_sub(seen);
+    let above = state.help_scroll.min(most);
     let width = inner.width / u16::try_from(columns).unwrap_or(1);
-    for (number, (key, does)) in rows.iter().enumerate() {
-        let x = inner.x + width * u16::try_from(number / each).unwrap_or(0);
-        let y = inner.y + u16::try_from(number % each).unwrap_or(0);
-        let part = Rect { x, width, ..inner };
-        let key = if theme.ascii { key.replace(" ↑ ↓", "") } else { key.clone() };
-        panel::text(&key, (x, y), part, buf, theme.heading(), theme);
-        panel::text(does, (x + 11, y), part, buf, theme.text(), theme);
+    for (number, column) in (0_u16..).zip(rows.chunks(each)) {
+        let part = Rect { x: inner.x + width * number, width, ..inner };
+        for (y, (key, does)) in (inner.y..).zip(column.iter().skip(above).take(seen)) {
+            let key = if look.theme.ascii { key.replace(" ↑ ↓", "") } else { key.clone() };
+            panel::text(&key, (part.x, y), part, buf, look.theme.heading(), look.theme);
+            panel::text(does, (part.x + KEY, y), part, buf, look.theme.text(), look.theme);
+        }
     }
+    most
 }

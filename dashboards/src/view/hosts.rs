@@ -21,7 +21,7 @@ pub(super) fn draw(state: &State, look: Look, area: Rect, buf: &mut Buffer) -> u
     let below = if rows.is_empty() { 0 } else { (area.height / 2).max(9).min(area.height.saturating_sub(6)) };
     let title = format!(
         "{} {}{}",
-        words.col_host,
+        words.hosts,
         (words.shown_of)(rows.len(), data.hosts.len()),
         super::filter_note(state, look)
     );
@@ -61,15 +61,17 @@ fn cells(host: &Host, state: &State, look: Look) -> Vec<Cell> {
     let text = theme.text();
     let heard = host.last_heard.map_or_else(String::new, |at| (words.span)(state.now.since(at).as_secs()));
     let lost = host.ledger.lost();
+    // Figures of a host that never spoke are not zero, they are unknown.
+    let known = |figure: String| if host.last_heard.is_some() { figure } else { "-".to_owned() };
     vec![
         (host.name.clone(), text),
         ((words.liveness)(host.liveness).to_owned(), theme.liveness(host.liveness)),
         (heard, text),
         (host.rung.clone(), if host.blind.is_empty() { text } else { theme.caution() }),
-        (format::percent(host.cpu), text),
-        (format::percent(host.memory), text),
+        (known(format::percent(host.cpu)), text),
+        (known(format::percent(host.memory)), text),
         ((words.big)(host.events), text),
-        ((words.big)(lost), if lost > 0 { theme.bad() } else { text }),
+        (known((words.big)(lost)), if lost > 0 { theme.bad() } else { text }),
         (host.open_alerts.to_string(), if host.open_alerts > 0 { theme.caution() } else { text }),
     ]
 }
@@ -80,6 +82,17 @@ fn draw_host(host: &Host, look: Look, area: Rect, buf: &mut Buffer) {
     let inner = panel::framed(&host.name, Rect { width: half, ..area }, buf, theme);
     let labels = [words.addresses, words.system, words.version, words.col_cost, words.blind];
     let mut page = Page::new(inner.width, &labels, theme);
+    if host.last_heard.is_none() {
+        page.fact(words.blind, words.never_heard, theme.caution());
+    } else {
+        write_heard(host, look, &mut page);
+    }
+    page.draw(0, inner, buf);
+    draw_ledger(host, look, Rect { x: area.x + half, width: area.width - half, ..area }, buf);
+}
+
+fn write_heard(host: &Host, look: Look, page: &mut Page) {
+    let (words, theme) = (look.words, look.theme);
     page.fact(words.addresses, &host.ips.join(words.comma), theme.text());
     page.fact(words.system, &host.os, theme.text());
     page.fact(words.version, &host.version, theme.text());
@@ -89,10 +102,9 @@ fn draw_host(host: &Host, look: Look, area: Rect, buf: &mut Buffer) {
         page.fact(words.blind, words.not_blind, theme.good());
     }
     for (number, what) in host.blind.iter().enumerate() {
-        page.fact(if number == 0 { words.blind } else { "" }, what, theme.caution());
+        let label = if number == 0 { words.blind } else { "" };
+        page.fact(label, &(words.agent_says)(what), theme.caution());
     }
-    page.draw(0, inner, buf);
-    draw_ledger(host, look, Rect { x: area.x + half, width: area.width - half, ..area }, buf);
 }
 
 fn draw_ledger(host: &Host, look: Look, area: Rect, buf: &mut Buffer) {

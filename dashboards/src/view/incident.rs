@@ -25,8 +25,16 @@ pub(super) fn draw(
 ) -> usize {
     let (words, theme) = (look.words, look.theme);
     let inner = panel::framed(&format!("{} {id}", words.incident), area, buf, theme);
-    let labels =
-        [words.who, words.host, words.stages, words.lasted, words.opened, words.category, words.handling];
+    let labels = [
+        words.drill,
+        words.who,
+        words.host,
+        words.stages,
+        words.lasted,
+        words.opened,
+        words.category,
+        words.handling,
+    ];
     let mut page = Page::new(inner.width, &labels, theme);
     let known = match story {
         Some(Ok(story)) => Some(&story.incident),
@@ -53,6 +61,9 @@ fn write_facts(incident: &Incident, state: &State, look: Look, page: &mut Page) 
     let (words, theme) = (look.words, look.theme);
     let text = theme.text();
     page.fact(words.col_severity, (words.severity)(incident.severity), theme.severity(incident.severity));
+    if !incident.drill.is_empty() {
+        page.fact(words.drill, &incident.drill, theme.caution());
+    }
     page.fact(words.who, &party_or(&incident.attacker, words), theme.caution());
     page.fact(words.host, &incident.host, text);
     page.fact(words.stages, &facts::stages(&incident.stages, words, &format!(" {} ", theme.arrow())), text);

@@ -21,7 +21,7 @@ pub(super) fn draw(state: &State, look: Look, area: Rect, buf: &mut Buffer) -> u
     let data = state.data();
     let title = format!(
         "{} {}{}",
-        words.incident,
+        words.incidents,
         (words.shown_of)(rows.len(), data.incidents.len()),
         super::filter_note(state, look)
     );
@@ -57,8 +57,11 @@ fn cells(incident: &Incident, look: Look, wide: bool) -> Vec<Cell> {
     vec![
         ((words.severity)(incident.severity).to_owned(), theme.severity(incident.severity)),
         (opened, done),
-        (incident.host.clone(), done),
-        (party::short(&incident.attacker).unwrap_or_else(|| words.unknown.to_owned()), done),
+        (facts::marked(&incident.host, &incident.drill, words), done),
+        (
+            party::attacker(&incident.attacker, &incident.host).unwrap_or_else(|| words.unknown.to_owned()),
+            done,
+        ),
         (facts::stages(&incident.stages, words, &format!(" {} ", theme.arrow())), done),
         (incident.alerts.len().to_string(), done),
         (state.to_owned(), if incident.closed.is_none() { theme.caution() } else { done }),

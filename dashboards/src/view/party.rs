@@ -53,16 +53,30 @@ pub fn pair(alert: &Alert, words: &Words, theme: Theme) -> String {
     let target = short(&alert.target).unwrap_or_else(|| alert.host.clone());
     format!(
         "{} {} {target}",
-        short(&alert.attacker).unwrap_or_else(|| words.unknown.to_owned()),
+        attacker(&alert.attacker, &alert.host).unwrap_or_else(|| words.unknown.to_owned()),
         theme.arrow()
     )
 }
 
 /// The most telling part of a party.
 #[must_use]
-pub(super) fn short(party: &Party) -> Option<String> {
+fn short(party: &Party) -> Option<String> {
     let ip = party.ip.map(|ip| ip.to_string());
     ip.or_else(|| party.name.clone()).or_else(|| party.user.clone()).or_else(|| party.process.clone())
+}
+
+/// The attacker in short. One that acts on the host itself is told by user and program: its name
+/// would be the host's own, which says nothing.
+#[must_use]
+pub(super) fn attacker(party: &Party, host: &str) -> Option<String> {
+    let local = party.ip.is_none() && party.name.as_deref().is_none_or(|name| name == host);
+    let program = party.process.as_deref().map(|path| path.rsplit('/').next().unwrap_or(path));
+    match (&party.user, program) {
+        (Some(user), Some(program)) if local => Some(format!("{user} [{program}]")),
+        (Some(user), None) if local => Some(user.clone()),
+        (None, Some(program)) if local => Some(format!("[{program}]")),
+        _ => short(party),
+    }
 }
 
 /// One alert in one line, for a headless terminal and a log.
@@ -80,4 +94,22 @@ pub fn summary(alert: &Alert, words: &Words, theme: Theme) -> String {
         (words.outcome)(alert.outcome),
     );
     crate::clean::neutral(&line).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attacker_on_the_host_itself_is_told_by_user_and_program() {
+        let text = |text: &str| Some(text.to_owned());
+        let local =
+            Party { name: text("vm"), user: text("root"), process: text("/usr/bin/nc"), ..Party::default() };
+        assert_eq!(attacker(&local, "vm"), text("root [nc]"));
+        assert_eq!(attacker(&Party { user: None, ..local.clone() }, "vm"), text("[nc]"));
+        assert_eq!(attacker(&local, "other"), text("vm"), "who acts from another host is that host");
+        let remote = Party { ip: Some("192.0.2.1".parse().unwrap()), ..local };
+        assert_eq!(attacker(&remote, "vm"), text("192.0.2.1"));
+        assert_eq!(attacker(&Party::default(), "vm"), None);
+    }
 }

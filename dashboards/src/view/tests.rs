@@ -3,6 +3,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use watchpost_model::alert::Triage;
 use watchpost_model::query::{Live, Page};
 
 use super::{Look, draw};
@@ -241,5 +242,76 @@ fn ascii_mode_draws_only_ascii_where_the_data_is_ascii() {
         for row in rows(&state, Look::new(Lang::En, theme), 80, 24) {
             assert!(row.is_ascii(), "{keys:?}: {row}");
         }
+    }
+}
+
+#[test]
+fn a_host_that_never_spoke_is_unknown_and_not_well() {
+    let mut state = after("4");
+    let mut host = samples::hosts().remove(0);
+    (host.last_heard, host.liveness) = (None, watchpost_model::asset::Liveness::Never);
+    (host.cpu, host.memory, host.ledger) = (0.0, 0.0, watchpost_model::ledger::Ledger::default());
+    say(&mut state, Message::Answer(Answer::Hosts(vec![host])));
+    for (lang, said) in [(Lang::En, "unknown: has not reported yet"), (Lang::ZhCn, "未知：尚未上报")] {
+        let look = Look::new(lang, PLAIN);
+        let screen = rows(&state, look, 120, 40).join("\n");
+        assert!(screen.contains(said), "{screen}");
+        assert!(!screen.contains(look.words.not_blind) && !screen.contains("0%"), "{screen}");
+    }
+}
+
+#[test]
+fn the_way_out_and_the_most_used_keys_are_never_cut() {
+    for keys in ["1", "2", "2\n", "3", "3\n", "4", "5"] {
+        for lang in Lang::ALL {
+            let look = Look::new(lang, PLAIN);
+            let screen = rows(&after(keys), look, 80, 24);
+            let (foot, words) = (screen.last().unwrap(), &look.words.keys);
+            assert!(foot.contains(&format!("q {}", words.quit)), "{keys:?}: {foot}");
+            assert!(!foot.contains('…'), "{keys:?}: {foot}");
+            if keys.starts_with('2') {
+                assert!(foot.contains(words.report) || foot.contains(words.mark), "{foot}");
+                assert!(foot.contains(words.mark) || foot.contains((look.words.triage)(Triage::Closed)));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_key_of_the_help_can_be_read_at_any_size() {
+    for (width, height) in [(80, 24), (76, 20), (40, 10)] {
+        for lang in Lang::ALL {
+            let look = Look::new(lang, PLAIN);
+            let mut state = after("2?");
+            let mut seen = rows(&state, look, width, height).join("\n");
+            assert!(!seen.contains("mark…"), "{seen}");
+            for _ in 0..30 {
+                press(&mut state, "j");
+                seen.push_str(&rows(&state, look, width, height).join("\n"));
+            }
+            assert!(state.help, "walking does not put the keys away");
+            for (_, does) in crate::keymap::help(look.words, state.place()) {
+                assert!(seen.contains(&does), "{does:?} at {width}x{height}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_incident_of_a_drill_is_marked_in_the_list_and_on_its_page() {
+    let mut incident = samples::incident();
+    incident.drill = "watchpost-drill-7".into();
+    for lang in Lang::ALL {
+        let look = Look::new(lang, PLAIN);
+        let mut state = after("3");
+        say(&mut state, Message::Answer(Answer::Incidents(page(vec![incident.clone()]))));
+        let list = rows(&state, look, 80, 24).join("\n");
+        assert!(list.contains(&format!("[{}]", look.words.drill_mark)), "{list}");
+        let id = samples::incident_id();
+        say(&mut state, Message::Key(Key::Enter));
+        let story = watchpost_model::query::IncidentStory { incident: incident.clone(), ..samples::story() };
+        say(&mut state, Message::Answer(Answer::Story(id, Ok(Box::new(story)))));
+        let told = rows(&state, look, 80, 24).join("\n");
+        assert!(told.contains("watchpost-drill-7") && told.contains(look.words.drill), "{told}");
     }
 }

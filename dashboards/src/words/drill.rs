@@ -16,6 +16,8 @@ pub struct Words {
     pub arrived: fn(&str, &str, u64) -> String,
     /// A trace whose alert did not arrive.
     pub missing: fn(&str) -> String,
+    /// A trace that the capture of this host can not see: trace, capture rung.
+    pub unseen: fn(&str, &str) -> String,
     /// How many alerts arrived, of how many traces.
     pub closing: fn(usize, usize) -> String,
 }
@@ -40,6 +42,7 @@ static ZH_CN: Words = Words {
     },
     arrived: |trace, title, millis| format!("  到达  {trace}：{title}（{millis} 毫秒）"),
     missing: |trace| format!("  未到  {trace}：规定时间内没有告警；请查看主机页的采集方式与盲区"),
+    unseen: |trace, rung| format!("  不可见  {trace}：当前采集方式（{rung}）无法观测，不计入"),
     closing: |arrived, all| format!("演练告警到达 {arrived}/{all}"),
 };
 
@@ -56,5 +59,6 @@ static EN: Words = Words {
     missing: |trace| {
         format!("  missing  {trace}: no alert in time; see on the hosts tab what the agent can not see")
     },
+    unseen: |trace, rung| format!("  unseen   {trace}: not visible with this capture ({rung}), not counted"),
     closing: |arrived, all| format!("{arrived} of {all} drill alerts arrived"),
 };

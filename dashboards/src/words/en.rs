@@ -103,6 +103,8 @@ fn sentence(s: &Sentence<'_>) -> String {
 pub(super) const WORDS: Words = Words {
     lang: Lang::En,
     product: "Watchpost",
+    incidents: "Incidents",
+    hosts: "Hosts",
     tabs: ["Overview", "Alerts", "Incidents", "Hosts", "Hunt"],
     severity,
     triage,
@@ -227,6 +229,10 @@ pub(super) const WORDS: Words = Words {
     version: "Agent version",
     blind: "Cannot see",
     not_blind: "no blind spots",
+    agent_says: str::to_owned,
+    lost_at: |stages| format!("the host lost records since its counting began: {stages}"),
+    collector_says: str::to_owned,
+    never_heard: "unknown: has not reported yet",
     ledger: "Loss ledger",
     no_ledger: "The agent has reported no counts yet.",
 
@@ -241,7 +247,7 @@ pub(super) const WORDS: Words = Words {
     ask_reason: |state| format!("Reason for \"{state}\""),
     reason_needed: "This state needs a reason",
     triaged: |state| format!("Now: {state}"),
-    reported: |path| format!("Report written to {path}"),
+    reported: |path| format!("Report written: {path}"),
     failed: |what| format!("Failed: {what}"),
     busy: "Too many requests waiting, try again",
 
@@ -259,10 +265,12 @@ pub(super) const WORDS: Words = Words {
         freeze: "freeze",
         refresh: "read again",
         query: "write a query",
-        report: "write a report",
+        report: "report",
         incident: "go to its incident",
         help: "help",
         quit: "quit",
+        clear: "clear what was typed",
+        mark: "mark",
         triage: |state| format!("mark {state}"),
     },
     report: ReportWords {

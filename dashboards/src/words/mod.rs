@@ -94,6 +94,10 @@ words! {
     lang: Lang,
     /// The product's name.
     product: Text,
+    /// Heading: incidents.
+    incidents: Text,
+    /// Heading: hosts.
+    hosts: Text,
     /// Names of the tabs, in order.
     tabs: [Text; 5],
     /// Word for a severity.
@@ -336,6 +340,14 @@ words! {
     blind: Text,
     /// It sees all.
     not_blind: Text,
+    /// An agent's own sentence, which is English: marked as a quotation in other languages.
+    agent_says: fn(&str) -> String,
+    /// Known losses of a host, by stage.
+    lost_at: fn(&str) -> String,
+    /// A collector's own sentence, likewise.
+    collector_says: fn(&str) -> String,
+    /// What it sees is not known, as it never spoke.
+    never_heard: Text,
     /// Heading: loss ledger.
     ledger: Text,
     /// No counts yet.
@@ -414,6 +426,10 @@ pub struct KeyWords {
     pub help: Text,
     /// Quit.
     pub quit: Text,
+    /// Clear what was typed.
+    pub clear: Text,
+    /// All keys that set a state of handling, in the footer where there is no room for each.
+    pub mark: Text,
     /// Set the state of handling to this one.
     pub triage: fn(Text) -> String,
 }

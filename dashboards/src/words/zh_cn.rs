@@ -118,6 +118,8 @@ fn sentence(s: &Sentence<'_>) -> String {
 pub(super) const WORDS: Words = Words {
     lang: Lang::ZhCn,
     product: "瞭望哨",
+    incidents: "安全事件",
+    hosts: "主机",
     tabs: ["总体态势", "告警", "安全事件", "主机", "检索"],
     severity,
     triage,
@@ -242,6 +244,10 @@ pub(super) const WORDS: Words = Words {
     version: "探针版本",
     blind: "无法观测",
     not_blind: "无盲区",
+    agent_says: |said| format!("探针原文：{said}"),
+    lost_at: |stages| format!("该主机自开始计数以来有数据丢失：{stages}"),
+    collector_says: |said| format!("汇聚中心原文：{said}"),
+    never_heard: "未知：尚未上报",
     ledger: "数据损耗台账",
     no_ledger: "探针尚未上报计数。",
 
@@ -256,7 +262,7 @@ pub(super) const WORDS: Words = Words {
     ask_reason: |state| format!("转为「{state}」的理由"),
     reason_needed: "此状态必须填写理由",
     triaged: |state| format!("已转为「{state}」"),
-    reported: |path| format!("报告已写入 {path}"),
+    reported: |path| format!("报告已写入：{path}"),
     failed: |what| format!("操作失败：{what}"),
     busy: "请求过多，请稍候再试",
 
@@ -278,6 +284,8 @@ pub(super) const WORDS: Words = Words {
         incident: "查看所属安全事件",
         help: "帮助",
         quit: "退出",
+        clear: "清空输入",
+        mark: "处置",
         triage: |state| format!("转为{state}"),
     },
     report: ReportWords {
