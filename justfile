@@ -17,6 +17,7 @@ doc:
 
 # Licences, duplicate crates, sources.
 deny:
+    cargo fetch --locked
     cargo deny --offline check licenses bans sources
 
 # The tests, as the README says.
