@@ -1,5 +1,7 @@
 //! What a report says, free of any format: sections of facts, tables, paragraphs and code.
 
+use std::collections::BTreeSet;
+
 use watchpost_model::Timestamp;
 use watchpost_model::alert::{Alert, Outcome};
 use watchpost_model::query::{Evidence, IncidentStory};
@@ -127,6 +129,15 @@ pub fn worst_outcome(story: &IncidentStory) -> Outcome {
         .unwrap_or_default()
 }
 
+/// Events behind all alerts, each once where the alerts still refer to it; what an alert counts
+/// beyond the references it keeps is added, so that a flood is not told as fifty events.
+fn distinct_events(story: &IncidentStory) -> u64 {
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let kept: BTreeSet<_> = story.alerts.iter().flat_map(|alert| &alert.events).collect();
+    let beyond = story.alerts.iter().map(|alert| alert.count.saturating_sub(number(alert.events.len())));
+    beyond.fold(number(kept.len()), u64::saturating_add)
+}
+
 fn summary(story: &IncidentStory, words: &Words) -> Section {
     let incident = &story.incident;
     let attacker = party_or(&incident.attacker, words);
@@ -139,7 +150,7 @@ fn summary(story: &IncidentStory, words: &Words) -> Section {
         host: &incident.host,
         stages: &stages,
         alerts: story.alerts.len(),
-        events: story.alerts.iter().map(|alert| alert.count).fold(0, u64::saturating_add),
+        events: distinct_events(story),
         outcome,
     });
     let categories: Vec<String> =

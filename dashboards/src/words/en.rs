@@ -89,7 +89,7 @@ fn big(n: u64) -> String {
 fn sentence(s: &Sentence<'_>) -> String {
     let stages = if s.stages.is_empty() { String::new() } else { format!(" Attack stages: {}.", s.stages) };
     format!(
-        "From {} to {}, {} attacked host {}: {} alert(s), {} rule hit(s).{stages} Result: {}.",
+        "From {} to {}, {} attacked host {}: {} alert(s) over {} event(s).{stages} Result: {}.",
         s.first,
         s.last,
         s.attacker,

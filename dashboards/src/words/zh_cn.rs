@@ -104,7 +104,7 @@ fn sentence(s: &Sentence<'_>) -> String {
     let stages =
         if s.stages.is_empty() { String::new() } else { format!("涉及攻击阶段：{}；", s.stages) };
     format!(
-        "{}至{}，攻击源{}对主机{}实施网络攻击，共触发告警{}条、规则命中{}次；{stages}攻击结果：{}。",
+        "{}至{}，攻击源{}对主机{}实施网络攻击，共触发告警{}条、涉及原始事件{}条；{stages}攻击结果：{}。",
         s.first,
         s.last,
         s.attacker,
