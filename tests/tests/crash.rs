@@ -6,6 +6,8 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,30 +18,46 @@ use watchpost_tests::site::Site;
 
 /// Lines per second: the pace that the promise names is 2,000.
 const PACE: u32 = 2_500;
-const SECONDS: u32 = 24;
 const KILLS: u32 = 5;
 
-/// Writes numbered lines at the pace, from a thread of its own.
-fn pour(log: PathBuf) -> JoinHandle<u32> {
+/// Lines that must have reached the spool between two kills, so that each falls in mid-stream.
+const BETWEEN: u64 = 4_000;
+
+/// Longest pouring: bounds the log if something hangs.
+const MOST_SECONDS: u32 = 180;
+
+/// Writes numbered lines at the pace, from a thread of its own, until told to stop.
+fn pour(log: PathBuf, enough: Arc<AtomicBool>) -> JoinHandle<u32> {
     std::thread::spawn(move || {
         let mut file = File::options().create(true).append(true).open(log).unwrap();
         let per_step = PACE / 50;
-        for step in 0..SECONDS * 50 {
+        let mut steps = 0;
+        while steps < MOST_SECONDS * 50 && !enough.load(Ordering::Relaxed) {
             let mut text = String::new();
             for line in 0..per_step {
-                let number = step * per_step + line;
+                let number = steps * per_step + line;
                 text.push_str(&format!("Nov 23 10:00:00 web01 app[7]: request number {number}\n"));
             }
             file.write_all(text.as_bytes()).unwrap();
+            steps += 1;
+            // The pace itself, not a wait for something.
             std::thread::sleep(Duration::from_millis(20));
         }
-        SECONDS * 50 * per_step
+        steps * per_step
     })
 }
 
 /// What the running agent tells of itself.
 fn status(site: &Site) -> Option<serde_json::Value> {
     serde_json::from_slice(&std::fs::read(site.path("agent/status.json")).ok()?).ok()
+}
+
+/// Waits until the agent has spooled so many events more than `before`; says how many there are.
+fn goes_on(site: &Site, before: u64) -> u64 {
+    eventually("the stream goes on", || {
+        let appended = status(site)?.pointer("/spool/appended")?.as_u64()?;
+        (appended >= before + BETWEEN).then_some(appended)
+    })
 }
 
 struct Found {
@@ -80,16 +98,21 @@ fn no_line_is_lost_or_doubled_when_both_ends_are_killed_under_load() {
          [[logs.files]]\nname = \"app\"\npath = {:?}\nparser = \"syslog\"\n",
         log.to_string_lossy()
     ));
-    let pouring = pour(log);
+    let enough = Arc::new(AtomicBool::new(false));
+    let pouring = pour(log, Arc::clone(&enough));
+    let mut spooled = 0;
     for _ in 0..KILLS {
-        std::thread::sleep(Duration::from_secs(2));
+        spooled = goes_on(&site, spooled);
         site.collector.kill();
-        std::thread::sleep(Duration::from_millis(300));
+        // The agent goes on alone for a while, then has a backlog to send again.
+        spooled = goes_on(&site, spooled);
         site.restart_collector();
-        std::thread::sleep(Duration::from_secs(2));
+        spooled = goes_on(&site, spooled);
         site.agent.as_mut().unwrap().kill();
         site.restart_agent();
     }
+    assert!(!pouring.is_finished(), "every kill fell in mid-stream");
+    enough.store(true, Ordering::Relaxed);
     let written = pouring.join().unwrap();
 
     within(Duration::from_secs(120), "every line has been shipped", || {
@@ -123,6 +146,7 @@ fn no_line_is_lost_or_doubled_when_both_ends_are_killed_under_load() {
     found.numbers.dedup();
     assert_eq!(found.numbers.len(), usize::try_from(written).unwrap(), "no line twice");
     assert_eq!(found.numbers.last().copied(), Some(written - 1));
+    println!("{written} lines, each once");
     assert_eq!(found.events, appended, "the agent's count of spooled events is the journal's");
     for entry in hosts {
         assert_eq!(entry["lost"], 0, "nothing was lost at {}", entry["stage"]);
