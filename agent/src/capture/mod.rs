@@ -1,7 +1,7 @@
 //! Packets, however this host lets us have them.
 //!
 //! [`start`] climbs down a ladder: `ring` and `pnet` need the right to open packet sockets and see
-//! everything on the wire, the first at a tenth of the cost; `sockets` needs no right at all and sees
+//! everything on the wire, the first in blocks; `sockets` needs no right at all and sees
 //! which connections exist. [`Replay`] reads capture files. Whatever a rung can not see it says, one
 //! sentence each, so that nobody mistakes silence for peace.
 

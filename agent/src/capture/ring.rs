@@ -1,6 +1,6 @@
 //! The `ring` rung: packets in memory shared with the kernel, one ring and one thread an interface.
 //!
-//! A tenth of the cost of reading packets one by one, time stamped by the kernel, and the kernel
+//! Read in blocks instead of one by one, time stamped by the kernel, and the kernel
 //! says how many it had no room for.
 
 use std::io;
