@@ -10,7 +10,7 @@
 pub mod ast;
 pub mod cases;
 mod compile;
-mod correlate;
+pub mod correlate;
 mod engine;
 pub mod explain;
 mod lint;
@@ -21,6 +21,7 @@ pub mod shipped;
 pub mod taxonomy;
 
 pub use compile::{Rule, RuleSet};
+pub use correlate::{Changes, FindingId, Restored, Settling, Standing, Unreadable};
 pub use engine::{Counters, Detector, Finding};
 pub use pack::{Blind, Rejected, Source};
 pub use taxonomy::{OwnedLogsource, Subject};
