@@ -68,6 +68,9 @@ pub struct RuleSettings {
     pub shipped: bool,
     /// Files or directories of Sigma rules.
     pub paths: Vec<PathBuf>,
+    /// Groups (one source, one user…) that correlations keep in memory, of about half a kilobyte
+    /// each. When there are more, those heard of longest ago are given up and counted.
+    pub groups: usize,
 }
 
 impl Default for Settings {
@@ -92,7 +95,7 @@ impl Default for JournalSettings {
 
 impl Default for RuleSettings {
     fn default() -> Self {
-        Self { shipped: true, paths: Vec::new() }
+        Self { shipped: true, paths: Vec::new(), groups: crate::ruleset::GROUPS }
     }
 }
 
@@ -177,6 +180,9 @@ impl Settings {
         }
         if self.journal.keep.0 < Duration::from_secs(3_600) {
             return bad("journal.keep", &self.journal.keep, "write at least 1h");
+        }
+        if !(1_000..=100_000_000).contains(&self.rules.groups) {
+            return bad("rules.groups", &self.rules.groups, "write 1000 to 100000000");
         }
         Ok(())
     }

@@ -14,6 +14,9 @@ use watchpost_rules::{Rejected, RuleSet, Source, pack};
 
 use crate::pipeline::{Counts, Engine, Rules};
 
+/// Groups of correlations kept unless the configuration says otherwise: half a gigabyte at most.
+pub const GROUPS: usize = 1_000_000;
+
 /// Why a reload was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -64,6 +67,7 @@ impl Loaded {
 pub struct Ruleset {
     shipped: Vec<Source>,
     paths: Vec<PathBuf>,
+    groups: usize,
     current: ArcSwap<Loaded>,
     generation: AtomicU64,
 }
@@ -76,7 +80,20 @@ impl Ruleset {
         for rejected in &loaded.rejected {
             tracing::warn!(rule = %named(rejected), "a rule was rejected");
         }
-        Self { shipped, paths, current: ArcSwap::from_pointee(loaded), generation: AtomicU64::new(1) }
+        Self {
+            shipped,
+            paths,
+            groups: GROUPS,
+            current: ArcSwap::from_pointee(loaded),
+            generation: AtomicU64::new(1),
+        }
+    }
+
+    /// Keeps at most so many groups of correlations; those heard of longest ago are given up first.
+    #[must_use]
+    pub const fn with_groups(mut self, most: usize) -> Self {
+        self.groups = most;
+        self
     }
 
     /// Reads the files again and puts the new rules in force. True if they differ from the old.
@@ -118,7 +135,7 @@ impl Rules for Ruleset {
     }
 
     fn engine(&self) -> Box<dyn Engine> {
-        Box::new(adapter::Adapter::new(&self.current.load().set))
+        Box::new(adapter::Adapter::new(&self.current.load().set, self.groups))
     }
 
     fn counts(&self) -> Counts {

@@ -133,7 +133,9 @@ pub fn start(settings: &Settings) -> Result<Handle, Error> {
     let (stop, stopping) = watch::channel(false);
     let office = Office::new(door.clone(), Arc::clone(&state), settings.data_dir.clone());
 
-    let rules = Arc::new(Ruleset::open(shipped(settings), settings.rules.paths.clone()));
+    let rules = Arc::new(
+        Ruleset::open(shipped(settings), settings.rules.paths.clone()).with_groups(settings.rules.groups),
+    );
     let watch = pipeline::Settings::default();
     let (pipeline, desk) = pipeline::start(watch, reader.clone(), Arc::clone(&state), rules, Hub::default())?;
     let router = ingest::router(ingest.clone(), door.clone()).merge(api::router(desk));
