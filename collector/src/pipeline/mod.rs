@@ -110,3 +110,5 @@ impl Pipeline {
 
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod windows_tests;
