@@ -16,7 +16,7 @@ name: failed_password
 id: 0d5cb0f0-5b5e-4f0e-9a31-0c6f5a6f7a01
 logsource: {product: linux, service: sshd}
 detection:
-  s: {event.action: ssh_login, event.outcome: failure}
+  s: {event.outcome: failure, message|contains: Failed password for}
   condition: s
 ---
 title: Five in a minute
