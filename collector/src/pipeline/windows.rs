@@ -66,14 +66,12 @@ pub(super) fn open(desk: &Desk, settings: &Settings, cursor: u64) -> Result<(Box
     Ok((engine, saved))
 }
 
+/// An engine with its windows, and keys of rows that it does not want.
+type Brought = (Box<dyn Engine>, Vec<Vec<u8>>);
+
 /// An engine as it was at `frame`, and the keys of rows that no rule wants. `None` where the rows can
 /// not be used.
-fn restored(
-    desk: &Desk,
-    settings: &Settings,
-    frame: u64,
-    head: &[u8],
-) -> Result<Option<(Box<dyn Engine>, Vec<Vec<u8>>)>, Error> {
+fn restored(desk: &Desk, settings: &Settings, frame: u64, head: &[u8]) -> Result<Option<Brought>, Error> {
     let mut engine = desk.rules.engine();
     let Some(found) = restore(desk, engine.as_mut(), head)? else { return Ok(None) };
     if found.unknown == 0 {
