@@ -1,7 +1,7 @@
 //! A loaded rule set.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -22,7 +22,18 @@ pub struct RuleSet {
     pub(crate) core: Arc<Core>,
     rejected: Vec<Rejected>,
     remarks: Vec<Rejected>,
+    twins: Vec<Twin>,
     hash: String,
+}
+
+/// A rule left out because its id was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Twin {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) file: String,
+    /// Where the rule stands that took the id.
+    pub(crate) other: String,
 }
 
 impl RuleSet {
@@ -35,7 +46,11 @@ impl RuleSet {
     /// Loads rules whose placeholders (`expand`) stand for these values.
     #[must_use]
     pub fn load_with(sources: &[Source], placeholders: &Placeholders) -> Self {
-        let mut loading = Loading::default();
+        let digests: Vec<String> =
+            sources.iter().map(|source| hex(&Sha256::digest(source.text.as_bytes()))).collect();
+        let hash = hash(&digests, placeholders);
+        let files = sources.iter().map(|source| source.name.clone()).zip(digests).collect();
+        let mut loading = Loading { hash, files, ..Loading::default() };
         for source in sources {
             let parsed = parse::parse_with(source, placeholders);
             loading.rejected.extend(parsed.rejected);
@@ -44,7 +59,7 @@ impl RuleSet {
                 loading.take(document, &source.name);
             }
         }
-        loading.finish(hash(sources, placeholders))
+        loading.finish()
     }
 
     /// Every loaded rule, detections first.
@@ -71,6 +86,10 @@ impl RuleSet {
         lint::blind(&self.core)
     }
 
+    pub(crate) fn twins(&self) -> &[Twin] {
+        &self.twins
+    }
+
     /// Compiles the rules of every logsource that a rule names, which else happens when the first
     /// event of a logsource comes. For a collector that would rather wait now.
     pub fn prepare(&self) {
@@ -80,7 +99,7 @@ impl RuleSet {
         }
     }
 
-    /// SHA-256 over the contents in sorted order, hex: equal for the same rules (and the same values for
+    /// SHA-256 over the hashes (hex, sorted) of the files, then the placeholders, hex: equal for the same rules (and the same values for
     /// their placeholders) wherever they lie.
     #[must_use]
     pub fn hash(&self) -> &str {
@@ -88,17 +107,21 @@ impl RuleSet {
     }
 }
 
-fn hash(sources: &[Source], placeholders: &Placeholders) -> String {
-    let mut digests: Vec<_> = sources.iter().map(|source| Sha256::digest(source.text.as_bytes())).collect();
+fn hash(digests: &[String], placeholders: &Placeholders) -> String {
+    let mut digests: Vec<&str> = digests.iter().map(String::as_str).collect();
     digests.sort_unstable();
     let mut hasher = Sha256::new();
-    for digest in &digests {
+    for digest in digests {
         hasher.update(digest);
     }
     if !placeholders.is_empty() {
         hasher.update(format!("{placeholders:?}").as_bytes());
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hasher.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Correlations that may stand on each other; bounds the rounds of loading.
@@ -112,6 +135,11 @@ struct Loading {
     by_name: BTreeMap<String, usize>,
     rejected: Vec<Rejected>,
     remarks: Vec<Rejected>,
+    twins: Vec<Twin>,
+    /// Of the set.
+    hash: String,
+    /// Of each file, by name.
+    files: HashMap<String, String>,
 }
 
 impl Loading {
@@ -131,7 +159,9 @@ impl Loading {
     }
 
     /// Adds a rule unless its id is taken.
-    fn add(&mut self, head: &Head, public: Rule, body: Body) {
+    fn add(&mut self, head: &Head, mut public: Rule, body: Body) {
+        public.meta.set.clone_from(&self.hash);
+        public.meta.hash = self.files.get(&public.file).cloned().unwrap_or_default();
         let at = self.core.rules.len();
         for name in head.ours.group_by.iter().filter(|name| FieldId::named(name).is_none()) {
             let reason =
@@ -144,6 +174,8 @@ impl Loading {
                 let reason =
                     format!("rule id '{}' is already used by {other}; give it an id of its own", taken.key());
                 self.rejected.push(note(&public.file, reason));
+                let (name, file, other) = (public.meta.name, public.file, other.to_owned());
+                self.twins.push(Twin { id: public.meta.id, name, file, other });
                 return;
             }
             Entry::Vacant(free) => {
@@ -157,7 +189,7 @@ impl Loading {
         self.core.bodies.push(body);
     }
 
-    fn finish(mut self, hash: String) -> RuleSet {
+    fn finish(mut self) -> RuleSet {
         for (filter, file) in std::mem::take(&mut self.filters) {
             self.filter(filter, &file);
         }
@@ -165,7 +197,13 @@ impl Loading {
         self.correlations();
         self.bucket();
         self.core.names.resolve();
-        RuleSet { core: Arc::new(self.core), rejected: self.rejected, remarks: self.remarks, hash }
+        RuleSet {
+            core: Arc::new(self.core),
+            rejected: self.rejected,
+            remarks: self.remarks,
+            twins: self.twins,
+            hash: self.hash,
+        }
     }
 
     fn filter(&mut self, filter: FilterRule, file: &str) {

@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 use watchpost_model::Kind;
 use watchpost_model::field::sigma::{self, Class};
 
+use super::Need;
 use crate::ast::{Condition, Detection, Expr, Item, Link};
 use crate::compile::{Body, Core, NameId, Rule};
 use crate::pack::Blind;
 
 /// Every rule that can not fire on our own events.
 pub(crate) fn blind(core: &Core) -> Vec<Blind> {
-    let reasons: Vec<Option<String>> = core
+    let reasons: Vec<Option<(String, Need)>> = core
         .rules
         .iter()
         .zip(&core.bodies)
@@ -27,33 +28,36 @@ pub(crate) fn blind(core: &Core) -> Vec<Blind> {
         let reason = match core.bodies.get(at) {
             Some(Body::Correlation(joined)) => {
                 let seeing = joined.members.iter().any(|member| matches!(reasons.get(*member), Some(None)));
-                (!seeing).then(|| "every rule that it counts is blind".to_owned())
+                (!seeing).then(|| ("every rule that it counts is blind".to_owned(), Need::Members))
             }
             _ => reasons.get(at).cloned().flatten(),
         };
-        if let Some(reason) = reason {
-            out.push(Blind { rule: rule.meta.id.clone(), name: rule.meta.name.clone(), reason });
+        if let Some((reason, needs)) = reason {
+            let (id, name, file) = (rule.meta.id.clone(), rule.meta.name.clone(), rule.file.clone());
+            out.push(Blind { rule: id, name, file, reason, needs });
         }
     }
     out
 }
 
-fn of_detection(core: &Core, rule: &Rule, detection: &Detection<NameId>) -> Option<String> {
+fn of_detection(core: &Core, rule: &Rule, detection: &Detection<NameId>) -> Option<(String, Need)> {
     let classes: Vec<Class> =
         crate::compile::Names::classes().into_iter().filter(|class| wants(rule, *class)).collect();
     if classes.is_empty() {
-        return Some(format!("no event of ours has the logsource {}", rule.logsource));
+        let reason = format!("no event of ours has the logsource {}", rule.logsource);
+        return Some((reason, Need::of(&rule.logsource)));
     }
     let mut missing = BTreeSet::new();
     for class in classes {
-        let mut lint = Lint { core, class, missing: BTreeSet::new() };
-        if lint.condition(detection, &detection.condition) != Truth::Never {
+        let mut look = Look { core, class, missing: BTreeSet::new() };
+        if look.condition(detection, &detection.condition) != Truth::Never {
             return None;
         }
-        missing.extend(lint.missing);
+        missing.extend(look.missing);
     }
-    let names: Vec<&str> = missing.into_iter().collect();
-    Some(format!("events of its logsource do not have: {}", names.join(", ")))
+    let names: Vec<String> = missing.into_iter().map(str::to_owned).collect();
+    let reason = format!("events of its logsource do not have: {}", names.join(", "));
+    Some((reason, Need::Fields(names)))
 }
 
 /// Whether events of this class meet the rule. A log line's service is its program's name, so
@@ -75,13 +79,13 @@ enum Truth {
     Always,
 }
 
-struct Lint<'c> {
+struct Look<'c> {
     core: &'c Core,
     class: Class,
     missing: BTreeSet<&'c str>,
 }
 
-impl<'c> Lint<'c> {
+impl<'c> Look<'c> {
     fn condition(&mut self, detection: &Detection<NameId>, of: &Condition) -> Truth {
         match of {
             Condition::All(parts) => all(parts.iter().map(|part| self.condition(detection, part))),
