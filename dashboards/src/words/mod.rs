@@ -6,6 +6,7 @@
 
 pub mod drill;
 mod en;
+pub mod rules;
 mod zh_cn;
 
 use watchpost_model::alert::{Outcome, Severity, Triage};
