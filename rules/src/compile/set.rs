@@ -90,6 +90,15 @@ impl RuleSet {
         &self.twins
     }
 
+    /// Detection rules whose logsource no event has had so far: of an input searched to its end, those
+    /// that could not fire on it whatever it says. All of them count as met after [`RuleSet::prepare`].
+    #[must_use]
+    pub fn unmet(&self) -> usize {
+        let met = self.core.plans.met();
+        let buckets = self.core.buckets.iter().enumerate();
+        buckets.filter(|(at, _)| !met.contains(at)).map(|(_, bucket)| bucket.rules.len()).sum()
+    }
+
     /// Compiles the rules of every logsource that a rule names, which else happens when the first
     /// event of a logsource comes. For a collector that would rather wait now.
     pub fn prepare(&self) {

@@ -95,6 +95,28 @@ struct Pass<'e> {
     time: Timestamp,
     fired: Vec<usize>,
     findings: Vec<Finding>,
+    counting: Counting,
+}
+
+/// Whether correlations count what fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counting {
+    /// They do.
+    Now,
+    /// They do not, and none would.
+    Unasked,
+    /// They do not, but at least one would.
+    Put,
+}
+
+/// What base rules find in one event, with no correlation counting it.
+#[derive(Clone, Debug)]
+pub struct Alone {
+    /// Findings of base rules, in the order of rules.
+    pub findings: Vec<Finding>,
+    /// Whether a correlation counts one of the rules that fired, be it silent: then the event has
+    /// to be [observed](Detector::observe) in its turn, which gives all findings again.
+    pub is_counted: bool,
 }
 
 impl Detector {
@@ -122,9 +144,27 @@ impl Detector {
 
     /// Holds one event against the rules. Findings come in the order of rules.
     pub fn observe(&mut self, subject: &Subject<'_>, at: EventRef, time: Timestamp) -> Vec<Finding> {
+        self.pass(subject, at, time, Counting::Now).findings
+    }
+
+    /// Holds one event against the base rules alone. It depends on nothing seen before, so events
+    /// may be held in any order and by several detectors of one set; windows stay as they are.
+    pub fn observe_alone(&mut self, subject: &Subject<'_>, at: EventRef, time: Timestamp) -> Alone {
+        let pass = self.pass(subject, at, time, Counting::Unasked);
+        Alone { is_counted: pass.counting == Counting::Put, findings: pass.findings }
+    }
+
+    fn pass<'e>(
+        &mut self,
+        subject: &Subject<'e>,
+        at: EventRef,
+        time: Timestamp,
+        counting: Counting,
+    ) -> Pass<'e> {
         self.counters.events += 1;
         let core = Arc::clone(&self.core);
-        let mut pass = Pass { subject: *subject, at, time, fired: Vec::new(), findings: Vec::new() };
+        let mut pass =
+            Pass { subject: *subject, at, time, fired: Vec::new(), findings: Vec::new(), counting };
         let plan = match (self.way, subject) {
             (Way::Plain, _) => None,
             (Way::Compiled, Subject::Typed(event)) => self.routes.typed(&core, event),
@@ -137,7 +177,7 @@ impl Detector {
             None => self.plainly(&core, &mut pass),
         }
         self.counters.findings += u64::try_from(pass.findings.len()).unwrap_or(u64::MAX);
-        pass.findings
+        pass
     }
 
     /// The longest window of any correlation: how far back events must be read again to have
@@ -229,7 +269,11 @@ impl Detector {
                 count: None,
             });
         }
-        self.join(core, at, view, pass);
+        match pass.counting {
+            Counting::Now => self.join(core, at, view, pass),
+            _ if core.feeds.get(at).is_some_and(|feeds| !feeds.is_empty()) => pass.counting = Counting::Put,
+            _ => {}
+        }
     }
 
     /// Hands a finding on to the correlations that count it, and what completes them on to those
