@@ -109,9 +109,9 @@ impl<'a> Bytes<'a> {
 
     fn skip_within(&mut self, tag: u32, wire: Wire, depth: u32) -> Result<(), Malformed> {
         match wire {
-            Wire::Varint => drop(self.number()?),
-            Wire::Fixed64 => drop(self.fixed(wire)?),
-            Wire::Length => drop(self.slice(wire)?),
+            Wire::Varint => self.number().map(|_| ())?,
+            Wire::Fixed64 => self.fixed(wire).map(|_| ())?,
+            Wire::Length => self.slice(wire).map(|_| ())?,
             Wire::Fixed32 => self.0 = self.0.get(4..).ok_or(Malformed::Cut)?,
             Wire::End => return Err(Malformed::Group),
             Wire::Begin => {

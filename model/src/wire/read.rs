@@ -166,7 +166,7 @@ fn fields<'a>(
 
 /// A field's number and value; of several values the last one counts.
 fn field(mut bytes: Bytes<'_>) -> Result<(u32, Option<Value>), Malformed> {
-    let (mut id, mut value) = (0, None);
+    let (mut id, mut value, mut seen) = (0, None, 0);
     while let Some((tag, wire)) = bytes.key()? {
         match tag {
             1 => id = bytes.uint32(wire)?,
@@ -175,7 +175,10 @@ fn field(mut bytes: Bytes<'_>) -> Result<(u32, Option<Value>), Malformed> {
                     Some(Value::List(items)) => items,
                     _ => Vec::new(),
                 };
-                list(bytes.message(wire)?, &mut items)?;
+                list(bytes.message(wire)?, &mut seen, &mut |bytes| {
+                    items.extend(item(bytes)?);
+                    Ok(())
+                })?;
                 value = Some(Value::List(items));
             }
             _ => match scalar(tag, wire, &mut bytes)? {
@@ -187,16 +190,22 @@ fn field(mut bytes: Bytes<'_>) -> Result<(u32, Option<Value>), Malformed> {
     Ok((id, value))
 }
 
-fn list(mut bytes: Bytes<'_>, items: &mut Vec<Value>) -> Result<(), Malformed> {
+/// The items of a list, `seen` of which have been there before.
+fn list<'a>(
+    mut bytes: Bytes<'a>,
+    seen: &mut usize,
+    each: &mut impl FnMut(Bytes<'a>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
     while let Some((tag, wire)) = bytes.key()? {
         if tag != 1 {
             bytes.skip(tag, wire)?;
             continue;
         }
-        if items.len() >= limits::LIST_ITEMS {
+        *seen += 1;
+        if *seen > limits::LIST_ITEMS {
             return Err(Malformed::Items);
         }
-        items.extend(item(bytes.message(wire)?)?);
+        each(bytes.message(wire)?)?;
     }
     Ok(())
 }
@@ -206,7 +215,9 @@ fn item(mut bytes: Bytes<'_>) -> Result<Option<Value>, Malformed> {
     let mut value = None;
     while let Some((tag, wire)) = bytes.key()? {
         match tag {
-            1 => drop(bytes.uint32(wire)?),
+            1 => {
+                bytes.uint32(wire)?;
+            }
             9 => {
                 bytes.message(wire)?;
                 value = None;
@@ -244,24 +255,10 @@ fn scalar(tag: u32, wire: Wire, bytes: &mut Bytes<'_>) -> Result<Scalar, Malform
 
 /// The same walk as [`field`]'s, with nothing kept.
 fn walk_field(mut bytes: Bytes<'_>) -> Result<(), Malformed> {
-    let mut items = 0_usize;
+    let mut seen = 0;
     while let Some((tag, wire)) = bytes.key()? {
         match tag {
-            9 => {
-                let mut list = bytes.message(wire)?;
-                while let Some((tag, wire)) = list.key()? {
-                    match tag {
-                        1 => {
-                            items += 1;
-                            if items > limits::LIST_ITEMS {
-                                return Err(Malformed::Items);
-                            }
-                            walk_item(list.message(wire)?)?;
-                        }
-                        _ => list.skip(tag, wire)?,
-                    }
-                }
-            }
+            9 => list(bytes.message(wire)?, &mut seen, &mut walk_item)?,
             _ => walk_scalar(tag, wire, &mut bytes)?,
         }
     }
@@ -271,7 +268,9 @@ fn walk_field(mut bytes: Bytes<'_>) -> Result<(), Malformed> {
 fn walk_item(mut bytes: Bytes<'_>) -> Result<(), Malformed> {
     while let Some((tag, wire)) = bytes.key()? {
         match tag {
-            9 => drop(bytes.message(wire)?),
+            9 => {
+                bytes.message(wire)?;
+            }
             _ => walk_scalar(tag, wire, &mut bytes)?,
         }
     }
@@ -280,10 +279,10 @@ fn walk_item(mut bytes: Bytes<'_>) -> Result<(), Malformed> {
 
 fn walk_scalar(tag: u32, wire: Wire, bytes: &mut Bytes<'_>) -> Result<(), Malformed> {
     match tag {
-        1 | 3 | 4 | 6 => bytes.varint(wire).map(drop),
-        2 => bytes.text(wire).map(drop),
-        5 | 8 => bytes.fixed(wire).map(drop),
-        7 => bytes.slice(wire).map(drop),
+        1 | 3 | 4 | 6 => bytes.varint(wire).map(|_| ()),
+        2 => bytes.text(wire).map(|_| ()),
+        5 | 8 => bytes.fixed(wire).map(|_| ()),
+        7 => bytes.slice(wire).map(|_| ()),
         _ => bytes.skip(tag, wire),
     }
 }
@@ -299,3 +298,6 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
 const fn zigzag(n: u64) -> i64 {
     (n >> 1).cast_signed() ^ -((n & 1).cast_signed())
 }
+
+#[cfg(test)]
+mod tests;
