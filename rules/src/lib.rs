@@ -21,6 +21,6 @@ pub mod shipped;
 pub mod taxonomy;
 
 pub use compile::{Rule, RuleSet};
-pub use engine::{Counters, Detector, Finding};
+pub use engine::{Counters, Detector, Finding, Sieve, Sifted};
 pub use pack::{Blind, Rejected, Source};
 pub use taxonomy::{OwnedLogsource, Subject};
