@@ -22,6 +22,6 @@ pub mod shipped;
 pub mod taxonomy;
 
 pub use compile::{Rule, RuleSet};
-pub use engine::{Alone, Counters, Detector, Finding};
+pub use engine::{Alone, Counters, Detector, Finding, Sieve, Sifted};
 pub use pack::{Blind, Rejected, Source};
 pub use taxonomy::{OwnedLogsource, Subject};

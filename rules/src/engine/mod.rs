@@ -8,10 +8,12 @@
 mod compiled;
 mod eval;
 mod route;
+mod sieve;
 mod view;
 
 pub(crate) use eval::{condition, cut, expr, holds, item_holds};
 pub(crate) use route::Plans;
+pub use sieve::{Sieve, Sifted};
 pub(crate) use view::{Facts, View};
 
 use std::sync::Arc;
