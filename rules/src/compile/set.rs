@@ -44,7 +44,10 @@ impl RuleSet {
                 loading.take(document, &source.name);
             }
         }
-        loading.finish(hash(sources, placeholders))
+        let mut set = loading.finish(hash(sources, placeholders));
+        parse::complete(&mut set.rejected, sources);
+        parse::complete(&mut set.remarks, sources);
+        set
     }
 
     /// Every loaded rule, detections first.
