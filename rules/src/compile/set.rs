@@ -59,7 +59,10 @@ impl RuleSet {
                 loading.take(document, &source.name);
             }
         }
-        loading.finish()
+        let mut set = loading.finish();
+        parse::complete(&mut set.rejected, sources);
+        parse::complete(&mut set.remarks, sources);
+        set
     }
 
     /// Every loaded rule, detections first.
