@@ -107,7 +107,9 @@ impl Detector {
         self.counters.tried += sifted.tried;
         self.counters.unwanted += u64::from(sifted.unwanted);
         let core = Arc::clone(&self.core);
-        let mut pass = Pass { subject: *subject, at, time, fired: Vec::new(), findings: Vec::new() };
+        let counting = super::Counting::Now;
+        let mut pass =
+            Pass { subject: *subject, at, time, fired: Vec::new(), findings: Vec::new(), counting };
         let mut seen: Option<(Option<Class>, View<'_>)> = None;
         for (rule, class) in rules {
             let view = match seen.take() {
@@ -117,7 +119,6 @@ impl Detector {
             self.fire(&core, *rule, &view, &mut pass);
             seen = Some((*class, view));
         }
-        self.counters.findings += u64::try_from(pass.findings.len()).unwrap_or(u64::MAX);
-        pass.findings
+        self.said(pass.findings)
     }
 }

@@ -103,6 +103,10 @@ pub(super) fn ours(block: Option<&Value>, remarks: &mut Vec<String>) -> Ours {
             Some("advice") => ours.advice = text,
             Some("advice_zh") => ours.advice_zh = text,
             Some("group_by") => ours.group_by = texts(value),
+            Some("absence") => match value.as_bool() {
+                Some(absence) => ours.absence = absence,
+                None => remarks.push("'absence' is not true or false; it is ignored".into()),
+            },
             Some("outcome") => match outcome(&text) {
                 Some(outcome) => ours.outcome = outcome,
                 None => remarks.push(format!("'outcome' is {text:?}; write attempt, success or compromised")),

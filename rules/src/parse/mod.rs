@@ -10,6 +10,7 @@ mod correlation;
 mod guard;
 mod lower;
 mod refusal;
+mod turns;
 mod value;
 
 pub use refusal::Refusal;
