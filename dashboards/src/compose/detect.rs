@@ -257,7 +257,8 @@ fn as_json(finding: &Finding, index: u64) -> Json {
 }
 
 /// The time a foreign event says it happened, in the places where the usual formats keep it.
-fn time_of(json: &Json) -> Option<Timestamp> {
+#[must_use]
+pub fn time_of(json: &Json) -> Option<Timestamp> {
     let places =
         ["/@timestamp", "/Event/System/TimeCreated/#attributes/SystemTime", "/timestamp", "/UtcTime", "/ts"];
     places.iter().find_map(|place| {

@@ -6,6 +6,7 @@
 
 pub mod drill;
 mod en;
+pub mod explain;
 pub mod rules;
 mod zh_cn;
 
