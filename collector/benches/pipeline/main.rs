@@ -76,7 +76,8 @@ impl Wanted {
     /// The shipped rules, with what the command line adds.
     pub(crate) fn ruleset(&self) -> Ruleset {
         let shipped = watchpost_rules::shipped::shipped();
-        Ruleset::open(Origin { shipped, paths: self.rules.clone(), ..Origin::default() })
+        let origin = Origin { shipped, paths: self.rules.clone(), ..Origin::default() };
+        Ruleset::open(origin, watchpost_collector::clock::now())
     }
 
     /// Paths of rules beside the shipped ones.

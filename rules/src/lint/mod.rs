@@ -26,7 +26,7 @@ use crate::compile::{Rule, RuleSet};
 use crate::pack::{Blind, Source};
 use place::Places;
 
-/// Everything that was found, in the order of rules.
+/// Everything that was found, in the order of rules; what is slow, slowest first.
 #[derive(Debug, Default, Serialize)]
 pub struct Lint {
     /// Rules that no event of ours can make fire, and what would light them.
@@ -62,9 +62,13 @@ pub fn lint(set: &RuleSet, sources: &[Source]) -> Lint {
         out.dead.extend(dead::dead(body).into_iter().map(|fault| note(rule, None, fault)));
         let (faults, cost) = cost::slow(body);
         out.slow.extend(faults.into_iter().map(|fault| note(rule, Some(cost), fault)));
-        out.uncategorised.extend(tags::category(rule).map(|fault| note(rule, None, fault)));
-        out.untagged.extend(tags::techniques(rule).map(|fault| note(rule, None, fault)));
+        // A rule that is only counted raises nothing that would need a category.
+        if !rule.is_silent {
+            out.uncategorised.extend(tags::category(rule).map(|fault| note(rule, None, fault)));
+            out.untagged.extend(tags::techniques(rule).map(|fault| note(rule, None, fault)));
+        }
     }
+    out.slow.sort_by_key(|note| std::cmp::Reverse(note.cost));
     out.duplicates.extend(twice::same(set).into_iter().map(|(rule, fault)| note(rule, None, fault)));
     out
 }

@@ -23,12 +23,16 @@ pub(super) fn twins(set: &RuleSet, places: &Places<'_>) -> Vec<Note> {
     set.twins().iter().map(note).collect()
 }
 
-/// Every rule that says what an earlier one says.
+/// Every rule that says what an earlier one says. Rules that are only counted raise nothing twice:
+/// each file may bring its own.
 pub(super) fn same(set: &RuleSet) -> Vec<(&Rule, Fault)> {
     let core = &*set.core;
     let mut first: HashMap<String, &Rule> = HashMap::new();
     let mut out = Vec::new();
     for (rule, body) in core.rules.iter().zip(&core.bodies) {
+        if rule.is_silent {
+            continue;
+        }
         let Some(said) = said(core, rule, body) else { continue };
         match first.get(&said) {
             Some(other) => {

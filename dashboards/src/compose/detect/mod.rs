@@ -15,7 +15,7 @@ mod print;
 mod progress;
 mod search;
 mod source;
-mod stamp;
+pub(crate) mod stamp;
 mod summary;
 mod unit;
 

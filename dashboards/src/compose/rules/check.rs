@@ -11,7 +11,6 @@ use super::Error;
 use super::load::{From, Loaded};
 use super::page::Page;
 use crate::commands::Output;
-use crate::compose::detect;
 use crate::words::Lang;
 use crate::words::rules::{Words, words};
 
@@ -98,7 +97,8 @@ fn rejected(list: &[Rejected], most: usize, words: &Words, page: &mut Page) {
     }
     head(words.rejected, list.len(), page);
     for one in list.iter().take(most) {
-        page.add(2, 4, &detect::said(one));
+        page.whole(2, &place(&one.file, one.line));
+        page.add(4, 6, &one.reason);
     }
     rest(list.len(), most, words, page);
 }
@@ -118,10 +118,15 @@ fn blind(list: &[Blind], most: usize, words: &Words, page: &mut Page) {
     for (need, rules) in needs.iter().take(most) {
         page.add(2, 10, &format!("{:>6}  {need}", rules.len()));
         if let [only] = rules.as_slice() {
-            page.add(10, 12, &format!("{} ({})", only.name, only.file));
+            page.add(10, 12, &only.name);
+            page.whole(10, &only.file);
         }
     }
     rest(needs.len(), most, words, page);
+}
+
+fn place(file: &str, line: Option<usize>) -> String {
+    line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
 }
 
 /// Notes rule by rule, so that a rule with several is named once.
@@ -129,11 +134,10 @@ fn section(title: &str, notes: &[Note], most: usize, words: &Words, page: &mut P
     head(title, notes.len(), page);
     let mut last: Option<&Note> = None;
     for note in notes.iter().take(most) {
-        let place = note.line.map_or_else(|| note.file.clone(), |line| format!("{}:{line}", note.file));
         if last.is_none_or(|last| last.rule != note.rule) {
             page.add(2, 4, &note.name);
         }
-        page.add(4, 6, &place);
+        page.whole(4, &place(&note.file, note.line));
         page.add(6, 8, &(words.fault)(&note.fault));
         if let Some(cost) = note.cost {
             page.add(6, 8, &(words.cost)(cost));

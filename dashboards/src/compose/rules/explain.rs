@@ -4,13 +4,19 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
-use watchpost_model::Event;
+use watchpost_model::{Event, Timestamp};
+use watchpost_rules::explain::{Counted, Explanation};
 use watchpost_rules::{Rejected, RuleSet, Subject, explain, pack};
 
-use super::Error;
+use super::page::Page;
+use super::{Error, tree};
 use crate::commands::Output;
 use crate::compose::detect;
 use crate::words::Lang;
+use crate::words::explain::{Words, words};
+
+/// Counted rules that are explained where none of them fires.
+const MOST_MEMBERS: usize = 3;
 
 /// What to explain and how.
 #[derive(Clone, Copy, Debug)]
@@ -25,38 +31,110 @@ pub struct Asked<'a> {
     pub output: Output,
 }
 
-/// Explains, for each event of a file, why a rule fires or which part fails.
-/// `rule` is a file or the id of a shipped rule. Returns whether it fires on any event.
+/// Explains, for each event of a file, why a rule fires or which part fails; follows a correlation
+/// over all of them. Returns whether it fires on any event.
 ///
 /// # Errors
 /// When the rule or the events can not be read.
-pub fn explain(asked: &Asked<'_>, _lang: Lang, out: &mut dyn Write) -> Result<bool, Error> {
-    let (rule, event, as_json) = (asked.rule, asked.event, asked.output == Output::Json);
+pub fn explain(asked: &Asked<'_>, lang: Lang, out: &mut dyn Write) -> Result<bool, Error> {
     let values = asked.placeholders.map(super::placeholders).transpose()?.unwrap_or_default();
-    let file = PathBuf::from(rule);
+    let file = PathBuf::from(asked.rule);
     let (sources, unread) = if file.exists() {
         pack::read_paths(&[file])
     } else {
         (watchpost_rules::shipped::shipped(), Vec::new())
     };
     let set = RuleSet::load_with(&sources, &values);
-    let id = known(&set, rule, &unread)?;
-    let mut fires = false;
-    for json in read_events(event)? {
-        let typed = Event::from_json(&json);
-        let subject =
-            typed.as_ref().map_or(Subject::Foreign { json: &json, logsource: None }, Subject::Typed);
-        let Some(explanation) = explain::explain(&set, &id, &subject) else {
-            return Err(Error::NoRule { rule: id });
-        };
-        fires |= explanation.fires;
-        if as_json {
-            writeln!(out, "{}", serde_json::to_string(&explanation).unwrap_or_default())?;
-        } else {
-            writeln!(out, "{explanation}")?;
+    let id = known(&set, asked.rule, &unread)?;
+    let events: Vec<Told> = read_events(asked.event)?.into_iter().enumerate().map(Told::of).collect();
+    let subjects: Vec<(Subject<'_>, Timestamp)> =
+        events.iter().map(|told| (told.subject(), told.time)).collect();
+    let said = match explain::count(&set, &id, &subjects) {
+        Some(counted) => Said::Counted(&set, counted, &subjects),
+        None => Said::Single(each(&set, &id, &subjects)),
+    };
+    match asked.output {
+        Output::Json => said.as_json(out)?,
+        Output::Table => {
+            let mut page = Page::default();
+            said.tell(words(lang), &mut page);
+            out.write_all(page.text().as_bytes())?;
         }
     }
-    Ok(fires)
+    Ok(said.fires())
+}
+
+/// An event as it is held against rules: one of ours, or a foreign one.
+struct Told {
+    json: Json,
+    typed: Option<Event>,
+    time: Timestamp,
+}
+
+impl Told {
+    fn of((at, json): (usize, Json)) -> Self {
+        let typed = Event::from_json(&json);
+        // Events without a time follow each other, a second apart.
+        let place = Timestamp::from_parts(i64::try_from(at).unwrap_or(i64::MAX), 0);
+        let time = typed.as_ref().map(|event| event.time).or_else(|| detect::stamp::time_of(&json));
+        Self { json, typed, time: time.unwrap_or(place) }
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        let foreign = Subject::Foreign { json: &self.json, logsource: None };
+        self.typed.as_ref().map_or(foreign, Subject::Typed)
+    }
+}
+
+fn each(set: &RuleSet, id: &str, subjects: &[(Subject<'_>, Timestamp)]) -> Vec<Explanation> {
+    subjects.iter().filter_map(|(subject, _)| explain::explain(set, id, subject)).collect()
+}
+
+/// What there is to say.
+enum Said<'a> {
+    Single(Vec<Explanation>),
+    Counted(&'a RuleSet, Counted, &'a [(Subject<'a>, Timestamp)]),
+}
+
+impl Said<'_> {
+    fn fires(&self) -> bool {
+        match self {
+            Self::Single(all) => all.iter().any(|one| one.fires),
+            Self::Counted(_, counted, _) => counted.fires,
+        }
+    }
+
+    fn as_json(&self, out: &mut dyn Write) -> Result<(), Error> {
+        match self {
+            Self::Single(all) => {
+                for one in all {
+                    writeln!(out, "{}", serde_json::to_string(one)?)?;
+                }
+            }
+            Self::Counted(_, counted, _) => writeln!(out, "{}", serde_json::to_string(counted)?)?,
+        }
+        Ok(())
+    }
+
+    fn tell(&self, words: &Words, page: &mut Page) {
+        match self {
+            Self::Single(all) => {
+                for (at, one) in all.iter().enumerate() {
+                    tree::explanation(one, at + 1, words, page);
+                }
+            }
+            Self::Counted(set, counted, subjects) => {
+                tree::counted(counted, words, page);
+                // Where nothing was counted at all, the first event says why.
+                if counted.steps.iter().all(|step| step.fired.is_empty()) {
+                    let first = subjects.get(..1).unwrap_or_default();
+                    for (id, _) in counted.members.iter().take(MOST_MEMBERS) {
+                        each(set, id, first).iter().for_each(|one| tree::explanation(one, 1, words, page));
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// The id of the rule meant: the one of that id, or the first of that file.

@@ -9,6 +9,7 @@ mod explain;
 mod load;
 mod packs;
 mod page;
+mod tree;
 
 use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! Text for people in 80 columns: wrapped under its own indent, foreign text neutralised.
 
+use crate::clean;
 use crate::widgets::cells;
 
 /// Columns of a page.
@@ -22,6 +23,13 @@ impl Page {
                 indent = then;
             }
         }
+    }
+
+    /// Adds a line that must stay whole: a path is for copying.
+    pub(super) fn whole(&mut self, indent: usize, text: &str) {
+        self.0.push_str(&" ".repeat(indent));
+        self.0.push_str(&clean::neutral(text));
+        self.0.push('\n');
     }
 
     /// Adds an empty line, unless the page is empty.
