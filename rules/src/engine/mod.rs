@@ -25,7 +25,7 @@ use watchpost_model::field::{self, sigma};
 use watchpost_model::id::EventRef;
 use watchpost_model::{Event, Timestamp};
 
-use compiled::{Entry, Plan, Scratch};
+use compiled::{Entry, Scratch};
 use route::Routes;
 
 use crate::compile::{Body, Core, Rule, RuleSet};
@@ -176,16 +176,9 @@ impl Detector {
         let core = Arc::clone(&self.core);
         let mut pass =
             Pass { subject: *subject, at, time, fired: Vec::new(), findings: Vec::new(), counting };
-        let plan = match (self.way, subject) {
-            (Way::Plain, _) => None,
-            (Way::Compiled, Subject::Typed(event)) => self.routes.typed(&core, event),
-            (Way::Compiled, Subject::Foreign { json, logsource }) => {
-                self.routes.foreign(&core, json, *logsource)
-            }
-        };
-        match plan {
-            Some(plan) => self.compiled(&core, &plan, &mut pass),
-            None => self.plainly(&core, &mut pass),
+        match self.way {
+            Way::Plain => self.plainly(&core, &mut pass),
+            Way::Compiled => self.compiled(&core, &mut pass),
         }
         pass.findings = self.said(std::mem::take(&mut pass.findings));
         pass
@@ -269,23 +262,27 @@ impl Detector {
         }
     }
 
-    fn compiled(&mut self, core: &Core, plan: &Plan, pass: &mut Pass<'_>) {
+    fn compiled(&mut self, core: &Core, pass: &mut Pass<'_>) {
+        let plan = match pass.subject {
+            Subject::Typed(event) => self.routes.typed(core, event),
+            Subject::Foreign { json, logsource } => self.routes.foreign(core, json, logsource),
+        };
+        let mut scratch = std::mem::take(&mut self.scratch);
         self.counters.unwanted += u64::from(plan.is_empty());
         self.counters.tried += match pass.subject {
-            Subject::Typed(event) => plan.typed(event, &mut self.scratch),
-            Subject::Foreign { json, .. } => plan.foreign(json, &mut self.scratch),
+            Subject::Typed(event) => plan.typed(event, &mut scratch),
+            Subject::Foreign { json, .. } => plan.foreign(json, &mut scratch),
         };
-        let mut nth = 0;
         let mut seen = None;
-        while let Some(Entry { rule, class, .. }) = plan.fired(&self.scratch, nth) {
-            nth += 1;
+        for Entry { rule, class, .. } in plan.fired(&scratch) {
             let view = match seen.take() {
                 Some((known, view)) if known == class => view,
-                _ => View::new(facts(&pass.subject, class), &core.names),
+                _ => View::taken(facts(&pass.subject, class), &core.names, plan.taken(&scratch)),
             };
             self.fire(core, rule, &view, pass);
             seen = Some((class, view));
         }
+        self.scratch = scratch;
     }
 
     /// Each rule in turn.

@@ -10,6 +10,7 @@ mod net;
 mod pattern;
 mod when;
 
+pub(crate) use had::lower;
 pub use had::{Had, Slot, Text, fold, fold_into};
 pub use net::Net;
 pub use pattern::{Edge, Pattern, Token};
