@@ -121,3 +121,6 @@ impl Detector {
         pass.findings
     }
 }
+
+#[cfg(test)]
+mod tests;
