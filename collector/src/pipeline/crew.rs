@@ -232,3 +232,6 @@ impl Hand {
         sorted.woken.push(Woken { index, event, sifted });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,3 +104,6 @@ impl Detector {
         self.said(pass.findings)
     }
 }
+
+#[cfg(test)]
+mod tests;
