@@ -133,6 +133,12 @@ impl Desk {
         overview
     }
 
+    /// Number of the last frame that detection is done with.
+    #[must_use]
+    pub fn detected(&self) -> u64 {
+        self.figures.cursor.load(Ordering::Relaxed)
+    }
+
     pub(super) fn tell(&self, live: &[Live]) {
         for message in live {
             self.hub.publish(message);

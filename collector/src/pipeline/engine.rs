@@ -6,6 +6,7 @@ use std::time::Duration;
 use watchpost_model::alert::{MatchedField, Outcome, RuleRef, Severity};
 use watchpost_model::id::EventRef;
 use watchpost_model::{Event, FieldId, Timestamp};
+use watchpost_rules::Sifted;
 
 /// A rule fired.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,8 +38,25 @@ pub trait Engine: Send {
     /// What fires on this event.
     fn observe(&mut self, event: &Event, at: EventRef) -> Vec<Hit>;
 
+    /// A sieve for this engine's events, one for each thread that looks ahead. `None` where the
+    /// engine must see every event itself.
+    fn sieve(&self) -> Option<Box<dyn Sieve>> {
+        None
+    }
+
+    /// What fires on this event, of which a sieve of this engine said what it wakes.
+    fn conclude(&mut self, event: &Event, at: EventRef, _sifted: &Sifted) -> Vec<Hit> {
+        self.observe(event, at)
+    }
+
     /// The longest window of any correlation: how far to read back after a start.
     fn longest_window(&self) -> Duration;
+}
+
+/// Looks at one event alone, on any thread, and remembers none.
+pub trait Sieve: Send {
+    /// What the event wakes.
+    fn sift(&mut self, event: &Event) -> Sifted;
 }
 
 /// What screens say about the rules.

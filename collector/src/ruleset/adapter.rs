@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use watchpost_model::Event;
 use watchpost_model::id::EventRef;
-use watchpost_rules::{Detector, Finding, RuleSet, Subject};
+use watchpost_rules::{Detector, Finding, RuleSet, Sifted, Subject};
 
-use crate::pipeline::{Engine, Hit};
+use crate::pipeline::{Engine, Hit, Sieve};
 
 pub(super) struct Adapter(Detector);
 
@@ -22,8 +22,25 @@ impl Engine for Adapter {
         findings.into_iter().map(hit).collect()
     }
 
+    fn sieve(&self) -> Option<Box<dyn Sieve>> {
+        Some(Box::new(Mesh(self.0.sieve())))
+    }
+
+    fn conclude(&mut self, event: &Event, at: EventRef, sifted: &Sifted) -> Vec<Hit> {
+        let findings = self.0.conclude(&Subject::Typed(event), at, event.time, sifted);
+        findings.into_iter().map(hit).collect()
+    }
+
     fn longest_window(&self) -> Duration {
         self.0.longest_window()
+    }
+}
+
+struct Mesh(watchpost_rules::Sieve);
+
+impl Sieve for Mesh {
+    fn sift(&mut self, event: &Event) -> Sifted {
+        self.0.sift(&Subject::Typed(event))
     }
 }
 

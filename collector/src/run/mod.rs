@@ -28,7 +28,7 @@ use crate::config::Settings;
 use crate::hub::Hub;
 use crate::ingest::{self, Door, Ingest};
 use crate::journal::{Journal, Reader, Recovery};
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{self, Desk, Pipeline};
 use crate::pki::{Authority, Register, Tls, Tokens};
 use crate::ruleset::{Origin, Ruleset};
 use crate::serve;
@@ -94,6 +94,8 @@ pub struct Handle {
     pub office: Office,
     /// The journal's writing side: counts per agent.
     pub ingest: Ingest,
+    /// What the API answers from.
+    pub desk: Arc<Desk>,
     /// What opening the journal found.
     pub recovery: Recovery,
     stop: watch::Sender<bool>,
@@ -135,7 +137,7 @@ pub fn start(settings: &Settings) -> Result<Handle, Error> {
     let office = office.with_rules(Arc::clone(&rules));
     let watch = pipeline::Settings::default();
     let (pipeline, desk) = pipeline::start(watch, reader.clone(), Arc::clone(&state), rules, Hub::default())?;
-    let router = ingest::router(ingest.clone(), door.clone()).merge(api::router(desk));
+    let router = ingest::router(ingest.clone(), door.clone()).merge(api::router(Arc::clone(&desk)));
 
     let entered = runtime.enter();
     let socket = socket::bind(&settings.data_dir)?;
@@ -156,6 +158,7 @@ pub fn start(settings: &Settings) -> Result<Handle, Error> {
         journal: reader,
         office,
         ingest,
+        desk,
         recovery,
         stop,
         server,
@@ -201,7 +204,7 @@ fn host_name() -> Option<String> {
 impl Handle {
     /// Stops: open requests end, everything acknowledged is durable, the data directory is free.
     pub fn stop(self) {
-        let Self { stop, server, writer, runtime, pipeline, opened, state, office, ingest, .. } = self;
+        let Self { stop, server, writer, runtime, pipeline, opened, state, office, ingest, desk, .. } = self;
         let _ = stop.send(true);
         let _ = runtime.block_on(server);
         // The tasks and this handle hold the last senders to the journal's thread.
@@ -211,7 +214,7 @@ impl Handle {
             tracing::error!("the journal's thread broke off");
         }
         pipeline.stop();
-        drop((office, state, opened));
+        drop((office, desk, state, opened));
     }
 }
 

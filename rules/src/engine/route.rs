@@ -38,6 +38,12 @@ impl Plans {
         let mut plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         plans.entry(meets).or_insert_with_key(|meets| compile(core, meets)).clone()
     }
+
+    /// Every bucket that an event has met so far, in order.
+    pub(crate) fn met(&self) -> std::collections::BTreeSet<usize> {
+        let plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.keys().flatten().flat_map(|(_, buckets)| buckets).copied().collect()
+    }
 }
 
 fn compile(core: &Core, meets: &Meets) -> Route {

@@ -33,6 +33,14 @@ impl<'e> View<'e> {
         Self { facts, names, slots, everything: OnceCell::new() }
     }
 
+    /// The class as which an event of ours is seen; a foreign one has none.
+    pub(crate) const fn class(&self) -> Option<Class> {
+        match self.facts {
+            Facts::Typed(_, class) => Some(class),
+            Facts::Foreign(_) => None,
+        }
+    }
+
     /// What the event has under this name.
     pub(crate) fn slot(&self, name: NameId) -> &Slot<'e> {
         // The last cell is always there and serves a name that is not in the table.

@@ -9,7 +9,7 @@ use watchpost_model::Timestamp;
 use watchpost_model::id::EventRef;
 
 use super::views;
-use crate::ast::{Compare, Counting, Figure};
+use crate::ast::{Compare, Counting, Figure, Turn};
 use crate::compile::{Body, Core, Joined, NameId, RuleSet};
 use crate::engine::{Detector, View, condition, cut, holds};
 use crate::matcher::Had;
@@ -191,18 +191,34 @@ fn judge(core: &Core, joined: &Joined, entries: &[Entry], group: &[String], out:
             (number(distinct.len()), bounded(number(distinct.len())))
         }
         Counting::Rules(_) => (number(members.len()), members.len() == joined.members.len()),
-        Counting::When(of) => (number(members.len()), condition(of, &|at| members.contains(&at))),
+        Counting::When(of, turns) => {
+            let taken = turns.is_empty() || turns.iter().any(|turn| is_taken(turn, &inside));
+            (number(members.len()), taken && condition(of, &|at| members.contains(&at)))
+        }
+        // Time alone can fulfil it.
+        Counting::Silence => (number(inside.len()), false),
         Counting::Figure(figure, _) => {
             let count =
                 figured(*figure, inside.iter().filter_map(|entry| entry.counted.parse().ok()).collect());
             (count, bounded(count))
         }
     };
-    if let Counting::Rules(_) | Counting::When(_) = joined.kind {
+    if let Counting::Rules(_) | Counting::When(..) = joined.kind {
         let unseen = joined.members.iter().enumerate().filter(|(member, _)| !members.contains(member));
         let names = unseen.filter_map(|(_, at)| core.rules.get(*at)).map(|rule| rule.meta.name.clone());
         out.waiting = names.collect();
     }
+}
+
+/// Whether the entries, which come in order of time, took this way through an ordered condition.
+fn is_taken(turn: &Turn, inside: &[&Entry]) -> bool {
+    let mut needs = turn.needs.iter().peekable();
+    for entry in inside {
+        if needs.peek().is_some_and(|wanted| **wanted == entry.member) {
+            needs.next();
+        }
+    }
+    needs.peek().is_none() && !inside.iter().any(|entry| turn.lacks.contains(&entry.member))
 }
 
 /// The figure rounded; 0 of no numbers.
@@ -226,12 +242,14 @@ fn figured(figure: Figure, mut numbers: Vec<f64>) -> u64 {
     shown.round() as u64
 }
 
-const fn kind(of: &Counting) -> &'static str {
+fn kind(of: &Counting) -> &'static str {
     match of {
         Counting::Events => "event_count",
         Counting::Values(_) => "value_count",
         Counting::Rules(crate::ast::Order::AsListed) => "temporal_ordered",
-        Counting::Rules(crate::ast::Order::Any) | Counting::When(_) => "temporal",
+        Counting::When(_, turns) if !turns.is_empty() => "temporal_ordered",
+        Counting::Rules(crate::ast::Order::Any) | Counting::When(..) => "temporal",
+        Counting::Silence => "absence",
         Counting::Figure(Figure::Sum, _) => "value_sum",
         Counting::Figure(Figure::Average, _) => "value_avg",
         Counting::Figure(Figure::Percentile(_), _) => "value_percentile",

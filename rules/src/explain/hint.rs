@@ -252,7 +252,7 @@ fn about(want: &Want<NameId>, had: &Had<'_>, view: &View<'_>, names: &Names) -> 
         }
         Test::Cidr(_) => had.text().parse::<std::net::IpAddr>().is_err().then_some(Hint::NotAnAddress),
         Test::Compare(..) | Test::Number(_) => had.number().is_none().then_some(Hint::NotANumber),
-        Test::Field(field, _) => Some(Hint::OtherField {
+        Test::Field(field, ..) => Some(Hint::OtherField {
             field: names.text(*field).to_owned(),
             value: view.slot(*field).joined().map(|value| short(&value)),
         }),

@@ -57,13 +57,9 @@ fn of_test(test: &Test<NameId>, length: u64) -> u64 {
         Test::OneOf(patterns) => length / STRIDE * u64::try_from(patterns.len()).unwrap_or(u64::MAX),
         Test::Regex(regex) if needs_text(regex.as_str()) => length / STRIDE,
         Test::Regex(_) => length,
+        Test::Not(test) => of_test(test, length),
         Test::Field(..) | Test::Time(..) => length / STRIDE,
-        Test::Number(_)
-        | Test::Null
-        | Test::Exists(_)
-        | Test::Cidr(_)
-        | Test::Compare(..)
-        | Test::Differs(_) => 1,
+        Test::Number(_) | Test::Null | Test::Exists(_) | Test::Cidr(_) | Test::Compare(..) => 1,
     }
 }
 

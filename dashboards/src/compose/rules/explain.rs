@@ -76,7 +76,7 @@ impl Told {
         let typed = Event::from_json(&json);
         // Events without a time follow each other, a second apart.
         let place = Timestamp::from_parts(i64::try_from(at).unwrap_or(i64::MAX), 0);
-        let time = typed.as_ref().map(|event| event.time).or_else(|| detect::time_of(&json));
+        let time = typed.as_ref().map(|event| event.time).or_else(|| detect::stamp::time_of(&json));
         Self { json, typed, time: time.unwrap_or(place) }
     }
 
