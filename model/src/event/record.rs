@@ -45,6 +45,16 @@ impl Record {
         }
     }
 
+    /// Adds a field if its number is beyond all others'. False where it is not, and nothing changes.
+    #[inline]
+    pub fn append(&mut self, field: FieldId, value: impl FnOnce() -> Value) -> bool {
+        let beyond = self.entries.last().is_none_or(|(last, _)| *last < field);
+        if beyond {
+            self.entries.push((field, value()));
+        }
+        beyond
+    }
+
     /// Sets several fields, given in the order of their numbers, in one pass.
     pub fn overlay<const N: usize>(&mut self, fields: [(FieldId, Value); N]) {
         let had = self.entries.len();
@@ -80,6 +90,11 @@ impl Record {
     pub fn remove(&mut self, field: FieldId) -> Option<Value> {
         let at = self.entries.binary_search_by_key(&field, |entry| entry.0).ok()?;
         Some(self.entries.remove(at).1)
+    }
+
+    /// Takes all fields out, in the order of their numbers; the room for them stays.
+    pub fn drain(&mut self) -> impl Iterator<Item = (FieldId, Value)> {
+        self.entries.drain(..)
     }
 
     /// Fields in the order of their numbers.
