@@ -28,6 +28,9 @@ const SILENCE_EVERY: Duration = Duration::from_secs(2);
 const HOSTS_EVERY: Duration = Duration::from_secs(10);
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 
+/// Detection is behind when frames wait and the last one dealt with came longer ago than this.
+const BEHIND: Duration = Duration::from_secs(5);
+
 /// Added to a correlation's window when reading back: batches arrive later than their events.
 const LATE: Duration = Duration::from_secs(60);
 
@@ -50,6 +53,10 @@ pub struct Worker {
     generation: u64,
     cursor: u64,
     tries: u32,
+    /// When the last frame dealt with had been received.
+    received: Timestamp,
+    /// When detection was last seen to be behind.
+    behind: Timestamp,
     rounds: Rounds,
 }
 
@@ -73,7 +80,18 @@ impl Worker {
         let engine = desk.rules.engine();
         let start = desk.since;
         let rounds = Rounds { overview: start, silence: start, hosts: start, prune: start };
-        let mut worker = Self { desk, settings, engine, crew: None, generation, cursor, tries: 0, rounds };
+        let mut worker = Self {
+            desk,
+            settings,
+            engine,
+            crew: None,
+            generation,
+            cursor,
+            tries: 0,
+            received: start,
+            behind: start,
+            rounds,
+        };
         worker.rebuild();
         Ok(worker)
     }
@@ -116,6 +134,7 @@ impl Worker {
         while let Some((number, sorted)) = self.next_frame()? {
             if let Some(sorted) = sorted {
                 events = events.saturating_add(u64::from(sorted.arrival.events));
+                self.received = sorted.arrival.received;
                 let frame = self.conclude(sorted, now());
                 findings += frame.drafts.len();
                 seen.push(frame);
@@ -280,9 +299,14 @@ impl Worker {
     }
 
     /// Does what is due at `now`.
-    fn round(&mut self, now: Timestamp) -> Result<(), Error> {
+    pub(super) fn round(&mut self, now: Timestamp) -> Result<(), Error> {
         if due(&mut self.rounds.silence, SILENCE_EVERY, now) {
-            let live = self.desk.book.silence(self.settings.silent_after, self.desk.since, now)?;
+            // Who speaks is read off the journal: while detection is behind, nobody can be called
+            // silent, and afterwards everyone has the whole span to be heard.
+            if self.desk.journal.last() > self.cursor && now.since(self.received) > BEHIND {
+                self.behind = now;
+            }
+            let live = self.desk.book.silence(self.settings.silent_after, self.behind, now)?;
             self.desk.tell(&live);
         }
         if due(&mut self.rounds.prune, PRUNE_EVERY, now) {

@@ -261,3 +261,20 @@ fn frames_come_back_in_order_and_a_crew_that_is_sent_away_leaves_nothing_behind(
     drop(some);
     assert_eq!(crew(30).next().map(|(number, _)| number), Some(31), "another one begins where it is told");
 }
+
+#[test]
+fn nobody_is_called_silent_while_detection_is_behind() {
+    let mut site = filled(1, 3);
+    let mut worker = worker(&site, Arc::new(PickyRules::default()));
+    site.run(&mut worker, 1);
+    // A batch waits that detection has not come to: the host speaks.
+    site.append(vec![failure(99)], 100);
+    worker.round(at(101)).unwrap();
+    let silent = |site: &Site| outcome(site).0.len();
+    assert_eq!(silent(&site), 0);
+    site.run(&mut worker, 102);
+    worker.round(at(129)).unwrap();
+    assert_eq!(silent(&site), 0);
+    worker.round(at(140)).unwrap();
+    assert_eq!(silent(&site), 1, "now it really is");
+}
