@@ -192,7 +192,7 @@ fn too_many_events_fields_and_items_are_refused_before_they_take_memory() {
     let many = Some(Some(Malformed::Items));
     assert_eq!(refused(&list(limits::LIST_ITEMS + 1)), (many, many));
     let events = [vec![0x08, 1], part(7, &[0x08, 1]).repeat(limits::BATCH_EVENTS + 5)].concat();
-    for refused in [batch(&events).err(), survey(&events).err().map(|e| e)] {
+    for refused in [batch(&events).err(), survey(&events).err()] {
         assert!(
             matches!(refused, Some(PackError::TooManyEvents { count, .. }) if count == limits::BATCH_EVENTS + 5)
         );
