@@ -25,7 +25,7 @@ mod traffic;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use watchpost_collector::ruleset::Ruleset;
+use watchpost_collector::ruleset::{Origin, Ruleset};
 
 /// What the command line asks for.
 #[derive(Clone, Debug)]
@@ -75,7 +75,9 @@ impl Wanted {
 
     /// The shipped rules, with what the command line adds.
     pub(crate) fn ruleset(&self) -> Ruleset {
-        Ruleset::open(watchpost_rules::shipped::shipped(), self.rules.clone())
+        let shipped = watchpost_rules::shipped::shipped();
+        let origin = Origin { shipped, paths: self.rules.clone(), ..Origin::default() };
+        Ruleset::open(origin, watchpost_collector::clock::now())
     }
 
     /// Paths of rules beside the shipped ones.

@@ -68,6 +68,12 @@ pub struct Counts {
     pub blind: u64,
     /// Files or documents refused.
     pub rejected: u64,
+    /// Files or documents for which the last reload was refused; 0 where it was not.
+    pub refused: u64,
+    /// SHA-256 of the set in force, hex.
+    pub hash: String,
+    /// When it was put in force.
+    pub since: Timestamp,
 }
 
 /// The rules in force. They may be exchanged at any time.

@@ -20,18 +20,17 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use watchpost_rules::Source;
 
 use crate::api;
 use crate::clock;
-use crate::commands::{Office, socket};
+use crate::commands::{Office, Reply, Request, socket};
 use crate::config::Settings;
 use crate::hub::Hub;
 use crate::ingest::{self, Door, Ingest};
 use crate::journal::{Journal, Reader, Recovery};
 use crate::pipeline::{self, Desk, Pipeline};
 use crate::pki::{Authority, Register, Tls, Tokens};
-use crate::ruleset::Ruleset;
+use crate::ruleset::{Origin, Ruleset};
 use crate::serve;
 use crate::state::{self, State};
 
@@ -133,9 +132,9 @@ pub fn start(settings: &Settings) -> Result<Handle, Error> {
     let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(refused)?;
     let addr = listener.local_addr().map_err(refused)?;
     let (stop, stopping) = watch::channel(false);
+    let rules = Arc::new(Ruleset::open(origin(settings), clock::now()));
     let office = Office::new(door.clone(), Arc::clone(&state), settings.data_dir.clone());
-
-    let rules = Arc::new(Ruleset::open(shipped(settings), settings.rules.paths.clone()));
+    let office = office.with_rules(Arc::clone(&rules));
     let watch = pipeline::Settings::default();
     let (pipeline, desk) = pipeline::start(watch, reader.clone(), Arc::clone(&state), rules, Hub::default())?;
     let router = ingest::router(ingest.clone(), door.clone()).merge(api::router(Arc::clone(&desk)));
@@ -170,9 +169,15 @@ pub fn start(settings: &Settings) -> Result<Handle, Error> {
     })
 }
 
-/// The rules that come with the collector, if they are wanted.
-fn shipped(settings: &Settings) -> Vec<Source> {
-    if settings.rules.shipped { watchpost_rules::shipped::shipped() } else { Vec::new() }
+/// Where the rules come from: those shipped, if they are wanted, and those configured.
+fn origin(settings: &Settings) -> Origin {
+    let rules = &settings.rules;
+    Origin {
+        shipped: if rules.shipped { watchpost_rules::shipped::shipped() } else { Vec::new() },
+        paths: rules.paths.clone(),
+        trusted: rules.trusted_keys.clone(),
+        placeholders: rules.placeholders.clone(),
+    }
 }
 
 fn report(recovery: &Recovery) {
@@ -213,7 +218,7 @@ impl Handle {
     }
 }
 
-/// Runs a collector until SIGTERM or SIGINT.
+/// Runs a collector until SIGTERM or SIGINT. SIGHUP reads the rules again.
 ///
 /// # Errors
 /// As [`start`].
@@ -222,11 +227,29 @@ pub fn run(settings: &Settings) -> Result<(), Error> {
     let wait = async {
         let mut term = signal(SignalKind::terminate())?;
         let mut int = signal(SignalKind::interrupt())?;
-        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        let mut hup = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = term.recv() => break,
+                _ = int.recv() => break,
+                _ = hup.recv() => reload(handle.office.clone()).await,
+            }
+        }
         Ok(())
     };
     handle.runtime.block_on(wait).map_err(Error::Runtime)?;
     tracing::info!("collector stops");
     handle.stop();
     Ok(())
+}
+
+/// Reads the rules again, away from the threads that serve.
+async fn reload(office: Office) {
+    let answer =
+        tokio::task::spawn_blocking(move || office.answer(&Request::ReloadRules, clock::now())).await;
+    match answer {
+        Ok(Reply::Failed(error)) => tracing::error!(%error, "SIGHUP: the rules were not reloaded"),
+        Ok(Reply::Text(standing)) => tracing::info!(standing, "SIGHUP: the rules were read again"),
+        _ => tracing::error!("SIGHUP: the reload of the rules broke off"),
+    }
 }

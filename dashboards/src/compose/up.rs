@@ -168,7 +168,10 @@ fn start(arguments: &Arguments, data: &Path) -> Result<Running, Error> {
     let settings = collector_config::Settings {
         data_dir: data.join("collector"),
         listen: arguments.listen,
-        rules: collector_config::RuleSettings { shipped: true, paths: arguments.rules.clone() },
+        rules: collector_config::RuleSettings {
+            paths: arguments.rules.clone(),
+            ..collector_config::RuleSettings::default()
+        },
         ..collector_config::Settings::default()
     };
     let collector = collector::start(&settings)?;

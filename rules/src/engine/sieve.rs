@@ -29,30 +29,17 @@ pub struct Sieve {
 /// What an event alone decided. Means something only to a detector of the same rule set.
 #[derive(Clone, Debug, Default)]
 pub struct Sifted {
-    fired: Fired,
+    /// Rules that fired, each seen as a class.
+    fired: Vec<(usize, Option<Class>)>,
     tried: u64,
     unwanted: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Fired {
-    /// These rules, each seen as a class.
-    Rules(Vec<(usize, Option<Class>)>),
-    /// Not known: the rules could not be compiled together.
-    Unknown,
-}
-
-impl Default for Fired {
-    fn default() -> Self {
-        Self::Rules(Vec::new())
-    }
 }
 
 impl Sifted {
     /// Whether the detector need not hear of the event.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        matches!(&self.fired, Fired::Rules(rules) if rules.is_empty())
+        self.fired.is_empty()
     }
 }
 
@@ -69,16 +56,12 @@ impl Sieve {
             Subject::Typed(event) => self.routes.typed(&self.core, event),
             Subject::Foreign { json, logsource } => self.routes.foreign(&self.core, json, *logsource),
         };
-        let Some(plan) = plan else { return Sifted { fired: Fired::Unknown, tried: 0, unwanted: false } };
         let tried = match subject {
             Subject::Typed(event) => plan.typed(event, &mut self.scratch),
             Subject::Foreign { json, .. } => plan.foreign(json, &mut self.scratch),
         };
-        let mut rules = Vec::new();
-        while let Some(Entry { rule, class, .. }) = plan.fired(&self.scratch, rules.len()) {
-            rules.push((rule, class));
-        }
-        Sifted { fired: Fired::Rules(rules), tried, unwanted: plan.is_empty() }
+        let fired = plan.fired(&self.scratch).map(|Entry { rule, class, .. }| (rule, class)).collect();
+        Sifted { fired, tried, unwanted: plan.is_empty() }
     }
 }
 
@@ -99,17 +82,18 @@ impl Detector {
         time: Timestamp,
         sifted: &Sifted,
     ) -> Vec<Finding> {
-        let rules = match (&sifted.fired, self.way) {
-            (Fired::Rules(rules), Way::Compiled) => rules,
-            _ => return self.observe(subject, at, time),
-        };
+        if self.way == Way::Plain {
+            return self.observe(subject, at, time);
+        }
         self.counters.events += 1;
         self.counters.tried += sifted.tried;
         self.counters.unwanted += u64::from(sifted.unwanted);
         let core = Arc::clone(&self.core);
-        let mut pass = Pass { subject: *subject, at, time, fired: Vec::new(), findings: Vec::new() };
+        let counting = super::Counting::Now;
+        let mut pass =
+            Pass { subject: *subject, at, time, fired: Vec::new(), findings: Vec::new(), counting };
         let mut seen: Option<(Option<Class>, View<'_>)> = None;
-        for (rule, class) in rules {
+        for (rule, class) in &sifted.fired {
             let view = match seen.take() {
                 Some((known, view)) if known == *class => view,
                 _ => View::new(facts(&pass.subject, *class), &core.names),
@@ -117,8 +101,7 @@ impl Detector {
             self.fire(&core, *rule, &view, &mut pass);
             seen = Some((*class, view));
         }
-        self.counters.findings += u64::try_from(pass.findings.len()).unwrap_or(u64::MAX);
-        pass.findings
+        self.said(pass.findings)
     }
 }
 

@@ -1,14 +1,17 @@
 //! From detections to a plan: fields get numbers, equal tests become one atom, conditions become
 //! nodes, and each rule hangs on its witness.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use watchpost_model::field::sigma::Class;
 
 use super::fill::Fields;
 use super::lane::{Look, Looks, bits};
+use super::need;
 use super::program::{Atom, Node, NodeId, Program};
-use super::texts::index;
+use super::texts::{index, number};
 use super::witness::{Finder, cost};
 use super::{Entry, Plan};
 use crate::ast::{Condition, Expr, Item, Link};
@@ -35,7 +38,7 @@ pub(crate) struct Builder<'c> {
 /// How one value of an item is found.
 enum Piece {
     Eager(Look),
-    Gated(Test<NameId>, Look),
+    Gated(Test<NameId>, Vec<Look>),
     Lazy(Test<NameId>),
 }
 
@@ -65,8 +68,8 @@ impl<'c> Builder<'c> {
         }
     }
 
-    /// The plan; `None` where no automaton can hold so much text.
-    pub(crate) fn finish(mut self) -> Option<Plan> {
+    /// The plan.
+    pub(crate) fn finish(mut self) -> Plan {
         // In the order of rules, so that findings come in one order whatever woke them.
         self.entries.sort_by_key(|entry| entry.rule);
         let mut wakes = vec![Vec::new(); self.program.atoms.len()];
@@ -85,15 +88,14 @@ impl<'c> Builder<'c> {
                 None => always.push(at),
             }
         }
-        let lanes: Option<Vec<_>> = self.lanes.into_iter().map(Looks::build).collect();
-        Some(Plan {
+        Plan {
             fields: self.fields,
-            lanes: lanes?,
+            lanes: self.lanes.into_iter().map(Looks::build).collect(),
             program: self.program,
             wakes: wakes.into_iter().map(Vec::into_boxed_slice).collect(),
             always,
             entries: self.entries,
-        })
+        }
     }
 
     fn condition(&mut self, of: &Condition, at: &[NodeId]) -> NodeId {
@@ -166,8 +168,8 @@ impl<'c> Builder<'c> {
         for piece in pieces {
             match piece {
                 Piece::Eager(look) => looks.push(look),
-                Piece::Gated(test, look) => kids.push(self.asked(field, test, Some(look), class)),
-                Piece::Lazy(test) => kids.push(self.asked(field, test, None, class)),
+                Piece::Gated(test, looks) => kids.push(self.asked(field, test, looks, class)),
+                Piece::Lazy(test) => kids.push(self.asked(field, test, Vec::new(), class)),
             }
         }
         if !looks.is_empty() {
@@ -198,23 +200,27 @@ impl<'c> Builder<'c> {
         atom
     }
 
-    /// A test that is asked by itself, at most once per event.
-    fn asked(&mut self, field: u32, test: Test<NameId>, gate: Option<Look>, class: Option<Class>) -> u32 {
+    /// A test that is asked by itself, at most once per event; where there are looks, only if one
+    /// of them hits.
+    fn asked(&mut self, field: u32, test: Test<NameId>, gate: Vec<Look>, class: Option<Class>) -> u32 {
         let test = test.rename(&mut |name| self.field(name, class));
-        let key = format!("{field} {test:?}");
+        let key = match &test {
+            // The text of a regex does not tell its flags.
+            Test::Regex(regex) => format!("{field} {:p}", Arc::as_ptr(regex)),
+            test => format!("{field} {test:?}"),
+        };
         if let Some(atom) = self.asked.get(&key) {
             return *atom;
         }
-        let atom = match gate {
-            Some(look) => {
-                let atom = self.atom(Atom::Gated(field, test), cost(&look));
-                if let Some(lane) = self.lanes.get_mut(index(field)) {
-                    lane.add(look, atom);
-                }
-                atom
-            }
-            None => self.atom(Atom::Lazy(field, test), u64::MAX),
+        let atom = if gate.is_empty() {
+            self.atom(Atom::Lazy(field, test), u64::MAX)
+        } else {
+            let sum = gate.iter().map(cost).fold(0, u64::saturating_add);
+            self.atom(Atom::Gated(field, test), sum)
         };
+        if let Some(lane) = self.lanes.get_mut(index(field)) {
+            gate.into_iter().for_each(|look| lane.add(look, atom));
+        }
         self.asked.insert(key, atom);
         atom
     }
@@ -236,34 +242,39 @@ impl<'c> Builder<'c> {
         (from, number(self.program.kids.len()))
     }
 
+    /// All of these: what fails most and costs least to know comes first.
     fn all(&mut self, mut kids: Vec<NodeId>) -> NodeId {
         if let [only] = kids.as_slice() {
             return *only;
         }
-        self.cheapest_first(&mut kids);
+        kids.sort_by_key(|kid| self.effort(*kid));
         let (from, to) = self.keep(&kids);
         self.node(Node::All(from, to))
     }
 
+    /// One of these: what holds most comes first, of what costs as little to know.
     fn any(&mut self, mut kids: Vec<NodeId>) -> NodeId {
         if let [only] = kids.as_slice() {
             return *only;
         }
-        self.cheapest_first(&mut kids);
+        kids.sort_by_key(|kid| {
+            let (effort, often) = self.effort(*kid);
+            (effort, Reverse(often))
+        });
         let (from, to) = self.keep(&kids);
         self.node(Node::Any(from, to))
     }
 
-    /// Known atoms first, then whole trees, then tests that must be asked.
-    fn cheapest_first(&self, kids: &mut [NodeId]) {
-        kids.sort_by_key(|kid| match self.program.nodes.get(index(*kid)) {
-            Some(Node::Atom(atom)) => match self.program.atoms.get(index(*atom)) {
-                Some(Atom::Eager) => 0,
-                Some(Atom::Gated(..)) => 1,
-                _ => 3,
-            },
-            _ => 2,
-        });
+    /// Known atoms first, then whole trees, then tests that must be asked; and how often an atom
+    /// is hit.
+    fn effort(&self, kid: NodeId) -> (u8, u64) {
+        let Some(Node::Atom(atom)) = self.program.nodes.get(index(kid)) else { return (2, 0) };
+        let often = self.costs.get(index(*atom)).copied().unwrap_or(0);
+        match self.program.atoms.get(index(*atom)) {
+            Some(Atom::Eager) => (0, often),
+            Some(Atom::Gated(..)) => (1, often),
+            _ => (3, 0),
+        }
     }
 
     fn field(&mut self, name: NameId, class: Option<Class>) -> u32 {
@@ -336,6 +347,10 @@ fn pieces(test: &Test<NameId>) -> Vec<Piece> {
         Test::Text(pattern) => vec![piece(pattern)],
         Test::OneOf(patterns) => patterns.iter().map(piece).collect(),
         Test::Number(number) => vec![Piece::Eager(Look::Number(bits(*number)))],
+        Test::Regex(regex) => vec![match need::literals(regex.as_str()) {
+            Some(texts) => Piece::Gated(test.clone(), texts.into_iter().map(Look::Inside).collect()),
+            None => Piece::Lazy(test.clone()),
+        }],
         other => vec![Piece::Lazy(other.clone())],
     }
 }
@@ -348,9 +363,9 @@ fn piece(pattern: &Pattern) -> Piece {
         Edge::Inside(text) => Look::Inside(text),
         Edge::Unknown => return Piece::Lazy(Test::Text(pattern.clone())),
     };
-    if pattern.is_plain() { Piece::Eager(look) } else { Piece::Gated(Test::Text(pattern.clone()), look) }
-}
-
-fn number(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
+    if pattern.is_plain() {
+        Piece::Eager(look)
+    } else {
+        Piece::Gated(Test::Text(pattern.clone()), vec![look])
+    }
 }

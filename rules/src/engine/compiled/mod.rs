@@ -3,26 +3,31 @@
 //! Every text test of every rule becomes an atom; equal ones are one. The texts of an event are
 //! sought once per field, whatever the number of rules ([`lane`]); atoms that are hit wake the
 //! rules that hang on them ([`witness`]); only woken rules are evaluated, as tests of known bits
-//! ([`program`]). Regexes, networks and comparisons are asked when a rule asks, once per event.
+//! ([`program`]). Regexes are asked when the text has a literal that they need ([`need`]), networks
+//! and comparisons when a rule asks, all once per event.
 //! Where no rule fires, nothing is allocated once the buffers have grown.
 //! Invariant: fires exactly the rules that the plain way fires; tests hold them together.
 
 mod build;
 mod fill;
+mod grams;
 mod lane;
+mod need;
 mod program;
 mod texts;
 mod witness;
 
 pub(crate) use build::Builder;
 
-use watchpost_model::Event;
 use watchpost_model::field::sigma::Class;
+use watchpost_model::{Event, FieldId};
 
 use fill::Fields;
 use lane::Lane;
 use program::{Known, NodeId, Program};
 use texts::{Texts, index};
+
+use crate::matcher::{Had, Slot};
 
 /// Rules compiled together.
 #[derive(Debug)]
@@ -56,6 +61,36 @@ pub(crate) struct Scratch {
     fired: Vec<u32>,
 }
 
+/// An event as it was taken apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken<'s> {
+    fields: &'s Fields,
+    texts: &'s Texts,
+}
+
+impl<'s> Taken<'s> {
+    /// What a foreign event has under the name, or an audit record that has no field for it;
+    /// nothing where no rule of the plan asks for the name.
+    pub(crate) fn named(&self, name: &str) -> Option<Slot<'s>> {
+        self.fields.by_name.get(name).map(|field| self.slot(*field))
+    }
+
+    /// What an event of ours has in the field; nothing where no rule of the plan asks for it.
+    pub(crate) fn field(&self, field: FieldId) -> Option<Slot<'s>> {
+        self.fields.by_field.get(usize::from(field.0)).copied().flatten().map(|field| self.slot(field))
+    }
+
+    /// Every text of the event, if a rule of the plan asks for them.
+    pub(crate) fn everything(&self) -> Option<Slot<'s>> {
+        self.fields.everything.map(|field| self.slot(field))
+    }
+
+    fn slot(&self, field: u32) -> Slot<'s> {
+        let texts = self.texts;
+        Slot { present: texts.is_present(field), values: texts.values(field).map(Had::of).collect() }
+    }
+}
+
 impl Plan {
     /// Whether any rule wants such events.
     pub(crate) fn is_empty(&self) -> bool {
@@ -77,9 +112,14 @@ impl Plan {
         self.run(scratch)
     }
 
-    /// The entry that fired as the nth, in the order of rules.
-    pub(crate) fn fired(&self, scratch: &Scratch, nth: usize) -> Option<Entry> {
-        self.entries.get(index(*scratch.fired.get(nth)?)).copied()
+    /// The entries that fired, in the order of rules.
+    pub(crate) fn fired(&self, scratch: &Scratch) -> impl Iterator<Item = Entry> {
+        scratch.fired.iter().filter_map(|at| self.entries.get(index(*at)).copied())
+    }
+
+    /// What was taken from the event that the rules were held against last.
+    pub(crate) fn taken<'s>(&'s self, scratch: &'s Scratch) -> Taken<'s> {
+        Taken { fields: &self.fields, texts: &scratch.texts }
     }
 
     fn run(&self, scratch: &mut Scratch) -> u64 {

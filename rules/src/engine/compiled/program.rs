@@ -139,13 +139,10 @@ fn ask(test: &Test<u32>, field: u32, texts: &Texts) -> bool {
     match test {
         Test::Null => texts.is_null(field),
         Test::Exists(wanted) => texts.is_present(field) == *wanted,
-        Test::Differs(pattern) => {
-            let mut values = texts.values(field).peekable();
-            values.peek().is_some() && !values.any(|text| pattern.fits(text))
+        Test::Not(test) => texts.values(field).next().is_some() && !ask(test, field, texts),
+        Test::Field(other, place, cased) => {
+            texts.values(field).any(|text| texts.values(*other).any(|want| place.meets(text, want, *cased)))
         }
-        Test::Field(other, place) => texts.values(field).any(|text| {
-            !text.null && texts.values(*other).any(|want| !want.null && place.holds(text.folded, want.folded))
-        }),
         _ => texts.values(field).any(|text| test.fits(text)),
     }
 }
