@@ -13,7 +13,7 @@ use watchpost_model::{Timestamp, field as f};
 use super::super::tests::{Site, agent, at, failure};
 use super::super::{Counts, Desk, Engine, Hit, Rules, Settings, Worker, record};
 use super::*;
-use crate::ruleset::Ruleset;
+use crate::ruleset::{Origin, Ruleset};
 use crate::state::{State, Table};
 
 /// Numbers that look mixed.
@@ -126,7 +126,8 @@ impl Rules for Alone {
 }
 
 fn shipped() -> Ruleset {
-    Ruleset::open(watchpost_rules::shipped::shipped(), Vec::new())
+    let shipped = watchpost_rules::shipped::shipped();
+    Ruleset::open(Origin { shipped, ..Origin::default() }, at(0))
 }
 
 #[test]
@@ -225,7 +226,8 @@ fn rules_that_are_exchanged_while_frames_are_read_ahead_judge_by_their_own_set()
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("own.yml");
     std::fs::write(&file, rule(1, "Old", "failure")).unwrap();
-    let rules = Arc::new(Ruleset::open(Vec::new(), vec![dir.path().to_path_buf()]));
+    let paths = vec![dir.path().to_path_buf()];
+    let rules = Arc::new(Ruleset::open(Origin { paths, ..Origin::default() }, at(0)));
     let mut site = filled(40, 20);
     let mut worker = worker(&site, rules.clone());
     worker.step(|| at(50)).unwrap();
@@ -233,7 +235,7 @@ fn rules_that_are_exchanged_while_frames_are_read_ahead_judge_by_their_own_set()
     // The same place in the set is now another rule's; what was sifted for the old must not count.
     std::fs::write(&file, format!("{}---\n{}", rule(2, "New", "success"), rule(3, "Other", "unknown")))
         .unwrap();
-    assert!(rules.reload().unwrap());
+    assert!(rules.reload(at(50)).unwrap());
     site.append(vec![failure(60)], 61);
     site.run(&mut worker, 62);
     for alert in outcome(&site).0 {
