@@ -70,6 +70,9 @@ pub struct RuleSettings {
     pub shipped: bool,
     /// Files or directories of Sigma rules, and signed packs of them (`*.wpack`).
     pub paths: Vec<PathBuf>,
+    /// Groups (one source, one user…) that correlations keep in memory, of about half a kilobyte
+    /// each. When there are more, those heard of longest ago are given up and counted.
+    pub groups: usize,
     /// Public keys, one line each (`RW…`), whose rule packs are used. Packs of others are rejected.
     pub trusted_keys: Vec<PublicKey>,
     /// What stands for `%name%` in values with the modifier `expand`: name = ["value", …].
@@ -98,7 +101,13 @@ impl Default for JournalSettings {
 
 impl Default for RuleSettings {
     fn default() -> Self {
-        Self { shipped: true, paths: Vec::new(), trusted_keys: Vec::new(), placeholders: Placeholders::new() }
+        Self {
+            shipped: true,
+            paths: Vec::new(),
+            trusted_keys: Vec::new(),
+            placeholders: Placeholders::new(),
+            groups: crate::ruleset::GROUPS,
+        }
     }
 }
 
@@ -183,6 +192,9 @@ impl Settings {
         }
         if self.journal.keep.0 < Duration::from_secs(3_600) {
             return bad("journal.keep", &self.journal.keep, "write at least 1h");
+        }
+        if !(1_000..=100_000_000).contains(&self.rules.groups) {
+            return bad("rules.groups", &self.rules.groups, "write 1000 to 100000000");
         }
         Ok(())
     }

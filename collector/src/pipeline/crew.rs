@@ -198,38 +198,49 @@ impl Hand {
             woken: Vec::new(),
             damage: None,
         };
-        let unpacker = &mut self.unpacker;
+        let Self { unpacker, sieve, .. } = self;
         // A panic may leave the buffers half filled; each use begins by clearing them.
-        match catch_unwind(AssertUnwindSafe(|| stamp::open_with(unpacker, frame))) {
-            Ok(Ok((events, batch))) => {
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            stamp::each(unpacker, frame, |index, event| sorted.sift(sieve, index, event))
+        }));
+        match opened {
+            Ok(Ok(batch)) => {
                 (sorted.host, sorted.ledger, sorted.unknown) =
                     (batch.host, batch.ledger, batch.unknown_kinds);
-                for (index, event) in (0..).zip(events) {
-                    self.sift(&mut sorted, index, event);
-                }
             }
-            Ok(Err(error)) => sorted.damage = Some(error.to_string()),
-            Err(_) => sorted.damage = Some("the batch broke the decoder".into()),
+            Ok(Err(error)) => sorted.damaged(error.to_string()),
+            Err(_) => sorted.damaged("the batch broke the decoder".into()),
         }
         sorted
     }
+}
 
-    fn sift(&mut self, sorted: &mut Sorted, index: u32, event: Event) {
+impl Sorted {
+    fn sift(&mut self, sieve: &mut Option<Box<dyn Sieve>>, index: u32, event: &mut Event) {
         if event.kind == Kind::HostState {
-            sorted.states.push(event.clone());
+            self.states.push(event.clone());
         }
-        let sifted = match &mut self.sieve {
+        let sifted = match sieve {
             None => None,
-            Some(sieve) => match catch_unwind(AssertUnwindSafe(|| sieve.sift(&event))) {
+            Some(sieve) => match catch_unwind(AssertUnwindSafe(|| sieve.sift(event))) {
                 Ok(sifted) if sifted.is_quiet() => {
-                    sorted.quiet += 1;
+                    self.quiet += 1;
                     return;
                 }
                 Ok(sifted) => Some(sifted),
-                Err(_) => return sorted.broken.push(index),
+                Err(_) => return self.broken.push(index),
             },
         };
-        sorted.woken.push(Woken { index, event, sifted });
+        let event = Event { kind: event.kind, time: event.time, record: std::mem::take(&mut event.record) };
+        self.woken.push(Woken { index, event, sifted });
+    }
+
+    /// Nothing of the batch counts.
+    fn damaged(&mut self, why: String) {
+        (self.quiet, self.damage) = (0, Some(why));
+        self.states.clear();
+        self.broken.clear();
+        self.woken.clear();
     }
 }
 

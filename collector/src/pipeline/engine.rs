@@ -6,7 +6,7 @@ use std::time::Duration;
 use watchpost_model::alert::{MatchedField, Outcome, RuleRef, Severity};
 use watchpost_model::id::EventRef;
 use watchpost_model::{Event, FieldId, Timestamp};
-use watchpost_rules::Sifted;
+use watchpost_rules::{Changes, FindingId, Restored, Sifted, Standing, Unreadable};
 
 /// A rule fired.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,23 @@ pub struct Hit {
     pub events: Vec<EventRef>,
     /// When it happened, by the host's clock.
     pub time: Timestamp,
+    /// Identity of a correlation's finding over its versions; absent for a plain rule.
+    pub id: Option<FindingId>,
+    /// What it is to versions told before.
+    pub standing: Standing,
+}
+
+/// What an engine lost, and what it holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Strain {
+    /// Groups of correlations that are live.
+    pub groups: u64,
+    /// Groups given up because there were too many.
+    pub evicted: u64,
+    /// Events given up inside groups because there were too many.
+    pub forgotten: u64,
+    /// Events that came too late for their correlation.
+    pub late: u64,
 }
 
 /// Looks at one event after the other; keeps the windows of correlations.
@@ -51,6 +68,43 @@ pub trait Engine: Send {
 
     /// The longest window of any correlation: how far to read back after a start.
     fn longest_window(&self) -> Duration;
+
+    /// It is `now`, by the collector's clock: which groups have been silent for too long.
+    fn tick(&mut self, _now: Timestamp) -> Vec<Hit> {
+        Vec::new()
+    }
+
+    /// Whether its windows can be saved and restored.
+    fn is_durable(&self) -> bool {
+        false
+    }
+
+    /// How many rows changed since they were last asked for.
+    fn changed(&self) -> usize {
+        0
+    }
+
+    /// What changed in the windows since the last call; everything the first time.
+    fn changes(&mut self) -> Changes {
+        Changes::default()
+    }
+
+    /// Puts back what [`Engine::changes`] gave.
+    ///
+    /// # Errors
+    /// The rows can not be read; the engine is then of no use.
+    fn restore(
+        &mut self,
+        _head: &[u8],
+        _rows: &mut dyn Iterator<Item = (Vec<u8>, Vec<u8>)>,
+    ) -> Result<Restored, Unreadable> {
+        Err(Unreadable)
+    }
+
+    /// What it lost, and what it holds.
+    fn strain(&self) -> Strain {
+        Strain::default()
+    }
 }
 
 /// Looks at one event alone, on any thread, and remembers none.

@@ -3,9 +3,9 @@
 //! A crew of threads takes frames apart and says which events wake a rule; one thread goes on from
 //! there, strictly in the journal's order. A step is about [`STEP_EVENTS`] events or [`STEP_TIME`];
 //! what it found and the new cursor become durable in one transaction, and only then is it told to
-//! the live stream. A crash before the transaction repeats the step and finds
-//! the same ids; a crash after it repeats nothing. After a start the correlations' windows are
-//! rebuilt by reading back, without raising anything.
+//! the live stream. A crash before the transaction repeats the step and finds the same ids; a crash
+//! after it repeats nothing. The correlations' windows are saved every few seconds; after a start
+//! they are read back and brought up to the cursor, without raising anything.
 //!
 //! Nothing stalls the thread: a frame that can not be read or unpacked is counted and skipped, a
 //! rules engine that panics on an event costs that one event.
@@ -19,6 +19,7 @@ mod meter;
 mod page;
 pub mod record;
 pub mod stamp;
+mod windows;
 mod worker;
 
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 pub use book::Book;
 pub use desk::Desk;
-pub use engine::{Counts, Engine, Hit, Rules, Sieve};
+pub use engine::{Counts, Engine, Hit, Rules, Sieve, Strain};
 pub use error::Error;
 pub use worker::Worker;
 
@@ -53,11 +54,20 @@ pub struct Settings {
     pub silent_after: Duration,
     /// Most events read back after a start to rebuild the windows of correlations.
     pub read_back: u64,
+    /// After how long the windows of correlations are saved again.
+    pub save_every: Duration,
+    /// After how many changed groups they are saved at once.
+    pub save_rows: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { silent_after: Duration::from_secs(30), read_back: 1_000_000 }
+        Self {
+            silent_after: Duration::from_secs(30),
+            read_back: 1_000_000,
+            save_every: Duration::from_secs(5),
+            save_rows: 20_000,
+        }
     }
 }
 
@@ -105,3 +115,5 @@ impl Pipeline {
 
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod windows_tests;

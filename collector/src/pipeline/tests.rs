@@ -50,6 +50,8 @@ fn hit(rule: &str, at: EventRef, time: Timestamp, all: &[EventRef]) -> Hit {
         matched: Vec::new(),
         events: if all.is_empty() { vec![at] } else { all.to_vec() },
         time,
+        id: None,
+        standing: watchpost_rules::Standing::New,
     }
 }
 

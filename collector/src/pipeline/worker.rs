@@ -12,10 +12,12 @@ use watchpost_rules::Sifted;
 
 use super::book::Seen;
 use super::crew::{Crew, Found, Sorted, Woken};
-use super::{Desk, Engine, Error, Hit, STEP_EVENTS, STEP_FINDINGS, STEP_TIME, Settings, stamp};
+use super::windows::{self, Saved};
+use super::{Desk, Engine, Error, Hit, STEP_EVENTS, STEP_FINDINGS, STEP_TIME, Settings};
 use crate::alerts::{self, Draft, Sighting};
 use crate::clock;
 use crate::journal;
+use crate::state::Writes;
 
 /// Longest sleep while the journal is quiet; bounds how late a stop is noticed.
 const NAP: Duration = Duration::from_millis(250);
@@ -25,17 +27,21 @@ const MOST_TRIES: u32 = 5;
 
 const OVERVIEW_EVERY: Duration = Duration::from_secs(2);
 const SILENCE_EVERY: Duration = Duration::from_secs(2);
+/// How often silence is looked for while nothing comes, and how far behind the clock.
+const TIME_EVERY: Duration = Duration::from_secs(2);
+
 const HOSTS_EVERY: Duration = Duration::from_secs(10);
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 
-/// Added to a correlation's window when reading back: batches arrive later than their events.
-const LATE: Duration = Duration::from_secs(60);
+/// Detection is behind when frames wait and the last one dealt with came longer ago than this.
+const BEHIND: Duration = Duration::from_secs(5);
 
 /// When each thing that happens now and then was last done.
 #[derive(Debug)]
 struct Rounds {
     overview: Timestamp,
     silence: Timestamp,
+    time: Timestamp,
     hosts: Timestamp,
     prune: Timestamp,
 }
@@ -47,9 +53,16 @@ pub struct Worker {
     engine: Box<dyn Engine>,
     /// Works ahead with the sieves of `engine`; whoever changes that or the cursor sends it away.
     crew: Option<Crew>,
+    saved: Saved,
+    /// Whether the engine has seen what was not kept.
+    astray: bool,
     generation: u64,
     cursor: u64,
     tries: u32,
+    /// When the last frame dealt with had been received.
+    received: Timestamp,
+    /// When detection was last seen to be behind.
+    behind: Timestamp,
     rounds: Rounds,
 }
 
@@ -70,12 +83,23 @@ impl Worker {
     pub fn open(desk: Arc<Desk>, settings: Settings) -> Result<Self, Error> {
         let cursor = super::record::cursor(desk.book.state())?;
         let generation = desk.rules.generation();
-        let engine = desk.rules.engine();
+        let (engine, saved) = windows::open(&desk, &settings, cursor)?;
         let start = desk.since;
-        let rounds = Rounds { overview: start, silence: start, hosts: start, prune: start };
-        let mut worker = Self { desk, settings, engine, crew: None, generation, cursor, tries: 0, rounds };
-        worker.rebuild();
-        Ok(worker)
+        let rounds = Rounds { overview: start, silence: start, time: start, hosts: start, prune: start };
+        Ok(Self {
+            desk,
+            settings,
+            engine,
+            crew: None,
+            saved,
+            astray: false,
+            generation,
+            cursor,
+            tries: 0,
+            received: start,
+            behind: start,
+            rounds,
+        })
     }
 
     /// Number of the last frame that is dealt with.
@@ -99,7 +123,7 @@ impl Worker {
             tracing::error!(%error, source = ?std::error::Error::source(&error), "a step of detection failed");
             self.desk.figures.failures.fetch_add(1, Ordering::Relaxed);
             // The windows have seen events that were not kept: start from what was.
-            self.rebuild();
+            self.astray = true;
             std::thread::sleep(NAP);
         }
     }
@@ -109,13 +133,17 @@ impl Worker {
     /// # Errors
     /// Nothing of the step was kept.
     pub fn step(&mut self, now: impl Fn() -> Timestamp) -> Result<(), Error> {
-        self.follow_rules();
+        if self.astray {
+            self.rebuild()?;
+        }
+        self.follow_rules(now())?;
         self.crew = self.crew.take().filter(|crew| !crew.is_broken());
         let begun = clock::monotonic();
         let (mut seen, mut events, mut findings, mut cursor) = (Vec::new(), 0_u64, 0, self.cursor);
         while let Some((number, sorted)) = self.next_frame()? {
             if let Some(sorted) = sorted {
                 events = events.saturating_add(u64::from(sorted.arrival.events));
+                self.received = sorted.arrival.received;
                 let frame = self.conclude(sorted, now());
                 findings += frame.drafts.len();
                 seen.push(frame);
@@ -129,7 +157,8 @@ impl Worker {
         if cursor == self.cursor {
             return Ok(());
         }
-        let live = self.desk.book.step(seen, cursor, now())?;
+        let saved = self.save(cursor, false, now())?;
+        let live = self.desk.book.step(seen, cursor, saved, now())?;
         self.cursor = cursor;
         self.desk.figures.cursor.store(cursor, Ordering::Relaxed);
         self.desk.tell(&live);
@@ -191,7 +220,9 @@ impl Worker {
             tracing::error!(error, frame, "a batch could not be unpacked; detection skips it");
             self.desk.figures.damaged.fetch_add(1, Ordering::Relaxed);
             seen.lost = u64::from(seen.arrival.events);
+            return seen;
         }
+        self.pass_time(&mut seen.drafts, arrival.received, now);
         for index in broken {
             self.panicked(&mut seen, EventRef { frame, index });
         }
@@ -219,6 +250,7 @@ impl Worker {
         let drill = self.desk.drill(event, seen.arrival.received);
         for hit in hits {
             let draft = Draft::of(sighting(&hit, event, at, seen, &drill), now);
+            let draft = draft.of_finding(hit.id, hit.standing);
             seen.drafts.push(draft);
         }
     }
@@ -229,61 +261,64 @@ impl Worker {
         self.desk.figures.panics.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes the rules in force, if they were exchanged.
-    fn follow_rules(&mut self) {
+    /// Takes the rules in force, if they were exchanged. Windows of correlations that mean the same
+    /// stay as they are.
+    fn follow_rules(&mut self, now: Timestamp) -> Result<(), Error> {
         let generation = self.desk.rules.generation();
         if generation != self.generation {
             tracing::info!(generation, "detection takes new rules");
+            let saved = self.save(self.cursor, true, now)?;
+            self.desk.book.raise(Vec::new(), saved, now)?;
+            self.rebuild()?;
             self.generation = generation;
-            self.rebuild();
         }
+        Ok(())
     }
 
-    /// A fresh engine that has seen what lies in the windows of correlations before the cursor.
-    fn rebuild(&mut self) {
+    /// A fresh engine that has seen all that lies before the cursor.
+    fn rebuild(&mut self) -> Result<(), Error> {
         self.crew = None;
-        self.engine = self.desk.rules.engine();
-        let window = self.engine.longest_window();
-        if window.is_zero() || self.cursor == 0 {
-            return;
-        }
-        let from = self.window_start(window.saturating_add(LATE));
-        for number in from..=self.cursor {
-            let Ok(Some(frame)) = self.desk.journal.read(number) else { continue };
-            let Ok((events, _)) = stamp::open(&frame) else { continue };
-            for (index, event) in (0_u32..).zip(&events) {
-                // What fires here has been told before.
-                let _ = observe(self.engine.as_mut(), event, None, EventRef { frame: number, index });
-            }
-        }
+        (self.engine, self.saved) = windows::open(&self.desk, &self.settings, self.cursor)?;
+        self.astray = false;
+        Ok(())
     }
 
-    /// The first frame received within `window` before the cursor's, bounded by the setting.
-    fn window_start(&self, window: Duration) -> u64 {
-        let journal = &self.desk.journal;
-        let (mut from, mut events) = (self.cursor.saturating_add(1), 0_u64);
-        let mut newest = None;
-        for number in (journal.first()..=self.cursor).rev() {
-            let Ok(Some(frame)) = journal.read(number) else { continue };
-            let newest = *newest.get_or_insert(frame.received);
-            events = events.saturating_add(u64::from(frame.events));
-            if newest.since(frame.received) > window {
-                break;
-            }
-            if events > self.settings.read_back {
-                tracing::warn!(from, "the windows of correlations are longer than detection reads back");
-                break;
-            }
-            from = number;
+    /// What of the windows must be written together with the cursor, if it is time or `must` be.
+    fn save(&mut self, cursor: u64, must: bool, now: Timestamp) -> Result<Writes, Error> {
+        self.desk.figures.note(self.engine.strain());
+        let engine = self.engine.as_mut();
+        let due = if must { engine.is_durable() } else { self.saved.is_due(engine, &self.settings, now) };
+        if due { self.saved.save(self.desk.book.state(), engine, cursor, now) } else { Ok(Writes::default()) }
+    }
+
+    /// It is `time` for the windows: what fell silent raises alerts.
+    fn pass_time(&mut self, drafts: &mut Vec<Draft>, time: Timestamp, now: Timestamp) {
+        for silent in windows::silent(&self.desk, self.engine.as_mut(), time) {
+            let drill = self.desk.drill(&silent.event, silent.received);
+            drafts.push(silent.draft(&drill, now));
         }
-        from
     }
 
     /// Does what is due at `now`.
-    fn round(&mut self, now: Timestamp) -> Result<(), Error> {
+    pub(super) fn round(&mut self, now: Timestamp) -> Result<(), Error> {
         if due(&mut self.rounds.silence, SILENCE_EVERY, now) {
-            let live = self.desk.book.silence(self.settings.silent_after, self.desk.since, now)?;
+            // Who speaks is read off the journal: while detection is behind, nobody can be called
+            // silent, and afterwards everyone has the whole span to be heard.
+            if self.desk.journal.last() > self.cursor && now.since(self.received) > BEHIND {
+                self.behind = now;
+            }
+            let live = self.desk.book.silence(self.settings.silent_after, self.behind, now)?;
             self.desk.tell(&live);
+        }
+        // Only what nobody waits for is silent; frames that are being written have their own time.
+        if due(&mut self.rounds.time, TIME_EVERY, now) && self.cursor == self.desk.journal.last() {
+            let mut drafts = Vec::new();
+            self.pass_time(&mut drafts, now.minus(TIME_EVERY), now);
+            if !drafts.is_empty() {
+                let saved = self.save(self.cursor, true, now)?;
+                let live = self.desk.book.raise(drafts, saved, now)?;
+                self.desk.tell(&live);
+            }
         }
         if due(&mut self.rounds.prune, PRUNE_EVERY, now) {
             self.desk.book.prune(now.minus(alerts::MOST_GAP.saturating_mul(24)))?;

@@ -22,6 +22,9 @@ use crate::pipeline::{Counts, Engine, Rules};
 /// Rejections told in one answer; the rest is counted.
 const MOST_TOLD: usize = 20;
 
+/// Groups of correlations kept unless the configuration says otherwise: half a gigabyte at most.
+pub const GROUPS: usize = 1_000_000;
+
 /// Why a reload was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -86,6 +89,7 @@ fn count(length: usize) -> u64 {
 #[derive(Debug)]
 pub struct Ruleset {
     origin: Origin,
+    groups: usize,
     current: ArcSwap<Loaded>,
     /// What stopped the last reload.
     refused: ArcSwap<Vec<Rejected>>,
@@ -101,7 +105,14 @@ impl Ruleset {
             tracing::warn!(rule = %named(rejected), "a rule was rejected");
         }
         let (current, refused) = (ArcSwap::from_pointee(loaded), ArcSwap::default());
-        Self { origin, current, refused, generation: AtomicU64::new(1) }
+        Self { origin, groups: GROUPS, current, refused, generation: AtomicU64::new(1) }
+    }
+
+    /// Keeps at most so many groups of correlations; those heard of longest ago are given up first.
+    #[must_use]
+    pub const fn with_groups(mut self, most: usize) -> Self {
+        self.groups = most;
+        self
     }
 
     /// Reads the files again and puts the new rules in force. True if they differ from the old.
@@ -165,7 +176,7 @@ impl Rules for Ruleset {
     }
 
     fn engine(&self) -> Box<dyn Engine> {
-        Box::new(adapter::Adapter::new(&self.current.load().set))
+        Box::new(adapter::Adapter::new(&self.current.load().set, self.groups))
     }
 
     fn counts(&self) -> Counts {

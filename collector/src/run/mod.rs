@@ -132,7 +132,8 @@ pub fn start(settings: &Settings) -> Result<Handle, Error> {
     let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(refused)?;
     let addr = listener.local_addr().map_err(refused)?;
     let (stop, stopping) = watch::channel(false);
-    let rules = Arc::new(Ruleset::open(origin(settings), clock::now()));
+    let rules = Ruleset::open(origin(settings), clock::now()).with_groups(settings.rules.groups);
+    let rules = Arc::new(rules);
     let office = Office::new(door.clone(), Arc::clone(&state), settings.data_dir.clone());
     let office = office.with_rules(Arc::clone(&rules));
     let watch = pipeline::Settings::default();

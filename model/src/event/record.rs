@@ -45,6 +45,16 @@ impl Record {
         }
     }
 
+    /// Adds a field if its number is beyond all others'. False where it is not, and nothing changes.
+    #[inline]
+    pub fn append(&mut self, field: FieldId, value: impl FnOnce() -> Value) -> bool {
+        let beyond = self.entries.last().is_none_or(|(last, _)| *last < field);
+        if beyond {
+            self.entries.push((field, value()));
+        }
+        beyond
+    }
+
     /// Sets several fields, given in the order of their numbers, in one pass.
     pub fn overlay<const N: usize>(&mut self, fields: [(FieldId, Value); N]) {
         let had = self.entries.len();
@@ -80,6 +90,11 @@ impl Record {
     pub fn remove(&mut self, field: FieldId) -> Option<Value> {
         let at = self.entries.binary_search_by_key(&field, |entry| entry.0).ok()?;
         Some(self.entries.remove(at).1)
+    }
+
+    /// Takes all fields out, in the order of their numbers; the room for them stays.
+    pub fn drain(&mut self) -> impl Iterator<Item = (FieldId, Value)> {
+        self.entries.drain(..)
     }
 
     /// Fields in the order of their numbers.
@@ -132,7 +147,7 @@ mod tests {
         #[test]
         fn fields_laid_over_at_once_are_as_fields_set_one_by_one(
             had in proptest::collection::vec((1_u16..40, 0_u64..9), 0..30),
-            mut over in proptest::collection::vec((1_u16..40, 100_u64..109), 4),
+            mut over in proptest::array::uniform4((1_u16..40, 100_u64..109)),
             sorted in proptest::bool::ANY,
         ) {
             if sorted {
@@ -142,7 +157,7 @@ mod tests {
             let mut at_once: Record = had.iter().map(pair).collect();
             let mut one_by_one = at_once.clone();
             over.iter().map(pair).for_each(|(field, value)| one_by_one.set(field, value));
-            at_once.overlay([pair(&over[0]), pair(&over[1]), pair(&over[2]), pair(&over[3])]);
+            at_once.overlay(over.each_ref().map(pair));
             proptest::prop_assert_eq!(&at_once, &one_by_one);
             proptest::prop_assert!(at_once.iter().is_sorted_by(|a, b| a.0 < b.0));
         }

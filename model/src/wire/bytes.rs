@@ -50,7 +50,12 @@ pub(super) enum Wire {
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
+    pub(super) const fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The next key: tag and wire type. `None` at the end.
+    #[inline]
     pub(super) fn key(&mut self) -> Result<Option<(u32, Wire)>, Malformed> {
         if self.0.is_empty() {
             return Ok(None);
@@ -68,17 +73,20 @@ impl<'a> Bytes<'a> {
         if key >> 3 == 0 { Err(Malformed::Key) } else { Ok(Some((key >> 3, wire))) }
     }
 
+    #[inline]
     pub(super) fn varint(&mut self, wire: Wire) -> Result<u64, Malformed> {
         is(wire, Wire::Varint)?;
         self.number()
     }
 
     /// A number of which 32 bits count.
+    #[inline]
     pub(super) fn uint32(&mut self, wire: Wire) -> Result<u32, Malformed> {
         let number = self.varint(wire)? & u64::from(u32::MAX);
         Ok(u32::try_from(number).unwrap_or(u32::MAX))
     }
 
+    #[inline]
     pub(super) fn fixed(&mut self, wire: Wire) -> Result<u64, Malformed> {
         is(wire, Wire::Fixed64)?;
         let (bytes, rest) = self.0.split_first_chunk::<8>().ok_or(Malformed::Cut)?;
@@ -86,6 +94,7 @@ impl<'a> Bytes<'a> {
         Ok(u64::from_le_bytes(*bytes))
     }
 
+    #[inline]
     pub(super) fn slice(&mut self, wire: Wire) -> Result<&'a [u8], Malformed> {
         is(wire, Wire::Length)?;
         let length = usize::try_from(self.number()?).map_err(|_| Malformed::Cut)?;
@@ -128,6 +137,7 @@ impl<'a> Bytes<'a> {
         Ok(())
     }
 
+    #[inline]
     fn number(&mut self) -> Result<u64, Malformed> {
         // Most numbers have one byte.
         if let Some((first, rest)) = self.0.split_first()

@@ -11,7 +11,8 @@ mod proto;
 mod read;
 
 pub use bytes::Malformed;
-pub use pack::{PackError, Unpacker, pack, unpack};
+pub use pack::{PackError, Reading, Unpacker, pack, unpack};
+pub use read::Spare;
 
 use crate::event::Event;
 use crate::ledger::Ledger;

@@ -5,7 +5,8 @@ use std::io::Read;
 use prost::Message;
 
 use super::proto::BatchMessage;
-use super::{Batch, Malformed, Summary, VERSION, read};
+use super::{Batch, Malformed, Spare, Summary, VERSION, read};
+use crate::event::Event;
 use crate::limits;
 
 /// Why bytes are not a batch.
@@ -76,6 +77,27 @@ pub fn unpack(bytes: &[u8]) -> Result<Batch, PackError> {
     Unpacker::default().unpack(bytes)
 }
 
+/// A batch that is read event by event.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    /// What the batch says of itself; it holds no events.
+    pub batch: Batch,
+    plain: &'a [u8],
+    spare: &'a mut Spare,
+}
+
+impl Reading<'_> {
+    /// Gives each event of a known kind to `visit`, with its position among them, in order. The
+    /// event's memory is used again for the next one; `visit` may change it or take it away.
+    ///
+    /// # Errors
+    /// An event is malformed; those before it have been visited.
+    pub fn each(&mut self, visit: impl FnMut(u32, &mut Event, &mut Spare)) -> Result<(), PackError> {
+        self.batch.unknown_kinds = read::each(self.plain, self.spare, visit)?;
+        Ok(())
+    }
+}
+
 /// Unpacked bytes that an [`Unpacker`] keeps room for: one giant batch must not stay in memory.
 const KEPT_BYTES: usize = 1024 * 1024;
 
@@ -84,6 +106,7 @@ const KEPT_BYTES: usize = 1024 * 1024;
 pub struct Unpacker {
     zstd: Option<zstd::bulk::Decompressor<'static>>,
     plain: Vec<u8>,
+    spare: Spare,
 }
 
 impl std::fmt::Debug for Unpacker {
@@ -98,16 +121,18 @@ impl Unpacker {
     /// # Errors
     /// As [`unpack`].
     pub fn unpack(&mut self, bytes: &[u8]) -> Result<Batch, PackError> {
-        self.unpack_with_room(bytes, 0)
+        self.inflate(bytes)?;
+        read::batch(&self.plain)
     }
 
-    /// As [`unpack`], with room in each event for `room` fields that will be added.
+    /// Begins to read a batch event by event, for whoever keeps few of them.
     ///
     /// # Errors
-    /// As [`unpack`].
-    pub fn unpack_with_room(&mut self, bytes: &[u8], room: usize) -> Result<Batch, PackError> {
+    /// As [`unpack`], but for what is wrong within an event.
+    pub fn open(&mut self, bytes: &[u8]) -> Result<Reading<'_>, PackError> {
         self.inflate(bytes)?;
-        read::batch(&self.plain, room)
+        let batch = read::head(&self.plain)?;
+        Ok(Reading { batch, plain: &self.plain, spare: &mut self.spare })
     }
 
     /// Whether [`unpack`] would take these bytes, and what the batch says of itself. Keeps no

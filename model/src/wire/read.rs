@@ -3,7 +3,8 @@
 //! The generated decoder ([`super::proto`], which writes batches) stays the judge: in tests both
 //! read the same bytes to the same batch. What it does not hold is held here: the number of
 //! events, of fields of one event and of items of one list, *before* they take memory.
-//! [`survey`] walks the same bytes and keeps nothing but what the journal needs to know.
+//! [`survey`] walks the same bytes and keeps nothing but what the journal needs to know; [`each`]
+//! has one event at a time, for whoever looks at each and keeps few.
 
 use std::net::IpAddr;
 
@@ -16,75 +17,103 @@ use crate::limits;
 use crate::time::Timestamp;
 use crate::value::Value;
 
-/// What becomes of a batch's events while it is read.
-trait Taking {
-    /// One event's message. False where its kind is not known here.
-    fn event(&mut self, message: Bytes<'_>) -> Result<bool, Malformed>;
-}
+/// Texts whose memory is used again for the next event's: most events look like the last one.
+#[derive(Debug, Default)]
+pub struct Spare(Vec<String>);
 
-/// Keeps the events.
-struct Keeping {
-    events: Vec<Event>,
-    /// Fields of the last event: the next one will have about as many.
-    usual: usize,
-    room: usize,
-}
+/// Texts kept, and the longest that is.
+const MOST_SPARE: (usize, usize) = (64, 1_024);
 
-impl Taking for Keeping {
-    fn event(&mut self, message: Bytes<'_>) -> Result<bool, Malformed> {
-        let mut record = Record::with_room(self.usual + self.room);
-        let head = event(message, &mut |id, value| record.push(id, value))?;
-        let Some(kind) = head.kind() else { return Ok(false) };
-        self.usual = record.len();
-        self.events.push(Event { kind, time: head.time, record });
-        Ok(true)
+impl Spare {
+    /// A value with this text.
+    pub fn text(&mut self, text: &str) -> Value {
+        let mut spare = self.0.pop().unwrap_or_default();
+        spare.push_str(text);
+        Value::Text(spare)
+    }
+
+    /// Takes a record's fields apart.
+    fn take(&mut self, record: &mut Record) {
+        for (_, value) in record.drain() {
+            if let Value::Text(mut text) = value
+                && self.0.len() < MOST_SPARE.0
+                && text.capacity() <= MOST_SPARE.1
+            {
+                text.clear();
+                self.0.push(text);
+            }
+        }
     }
 }
 
-/// Only looks.
-struct Looking;
-
-impl Taking for Looking {
-    fn event(&mut self, message: Bytes<'_>) -> Result<bool, Malformed> {
-        Ok(walk_event(message)?.kind().is_some())
-    }
+/// Reads a batch.
+pub(super) fn batch(plain: &[u8]) -> Result<Batch, PackError> {
+    let mut batch = head(plain)?;
+    let (mut usual, mut spare) = (0, Spare::default());
+    events(plain, &mut |message| {
+        let mut record = Record::with_room(usual);
+        let head = event(message, &mut record, &mut spare)?;
+        usual = record.len();
+        match head.kind() {
+            Some(kind) => batch.events.push(Event { kind, time: head.time, record }),
+            None => batch.unknown_kinds += 1,
+        }
+        Ok(())
+    })?;
+    Ok(batch)
 }
 
-/// Reads a batch. `room` is how many fields more each event should have room for.
-pub(super) fn batch(plain: &[u8], room: usize) -> Result<Batch, PackError> {
-    let mut keeping = Keeping { events: Vec::new(), usual: 0, room };
-    let (summary, host, ledger) = message(plain, &mut keeping)?;
-    let Summary { epoch, sequence, first_event, unknown_kinds, .. } = summary;
-    Ok(Batch { epoch, sequence, first_event, host, ledger, events: keeping.events, unknown_kinds })
+/// Gives each event of a batch to `visit`, with its position among those of known kinds, in the
+/// memory of the one before. Answers how many were of unknown kinds.
+pub(super) fn each(
+    plain: &[u8],
+    spare: &mut Spare,
+    mut visit: impl FnMut(u32, &mut Event, &mut Spare),
+) -> Result<u64, PackError> {
+    let (mut index, mut unknown) = (0, 0);
+    let mut current = Event { kind: Kind::Log, time: Timestamp::EPOCH, record: Record::default() };
+    events(plain, &mut |message| {
+        spare.take(&mut current.record);
+        let head = event(message, &mut current.record, spare)?;
+        if let Some(kind) = head.kind() {
+            (current.kind, current.time) = (kind, head.time);
+            visit(index, &mut current, spare);
+            index += 1;
+        } else {
+            unknown += 1;
+        }
+        Ok(())
+    })?;
+    Ok(unknown)
 }
 
 /// What a batch says of itself, checked as [`batch`] checks it.
 pub(super) fn survey(plain: &[u8]) -> Result<Summary, PackError> {
-    Ok(message(plain, &mut Looking)?.0)
+    let Batch { epoch, sequence, first_event, .. } = head(plain)?;
+    let mut summary = Summary { epoch, sequence, first_event, events: 0, unknown_kinds: 0 };
+    events(plain, &mut |message| {
+        let known = fields(message, &mut walk_field)?.kind().is_some();
+        *(if known { &mut summary.events } else { &mut summary.unknown_kinds }) += 1;
+        Ok(())
+    })?;
+    Ok(summary)
 }
 
-fn message(plain: &[u8], taking: &mut impl Taking) -> Result<(Summary, String, Ledger), PackError> {
-    let (mut version, mut host, mut ledger) = (0, "", Ledger::default());
-    let mut summary = Summary::default();
+/// All of a batch but its events, which are only counted.
+pub(super) fn head(plain: &[u8]) -> Result<Batch, PackError> {
+    let (mut version, mut host, mut batch) = (0, "", Batch::default());
     let (mut sent, mut bytes) = (0_usize, Bytes(plain));
     while let Some((tag, wire)) = bytes.key()? {
         match tag {
             1 => version = bytes.uint32(wire)?,
-            2 => summary.epoch = bytes.fixed(wire)?,
-            3 => summary.sequence = bytes.varint(wire)?,
-            4 => summary.first_event = bytes.varint(wire)?,
+            2 => batch.epoch = bytes.fixed(wire)?,
+            3 => batch.sequence = bytes.varint(wire)?,
+            4 => batch.first_event = bytes.varint(wire)?,
             5 => host = bytes.text(wire)?,
-            6 => stage(bytes.message(wire)?, &mut ledger)?,
+            6 => stage(bytes.message(wire)?, &mut batch.ledger)?,
             7 => {
+                bytes.message(wire)?;
                 sent += 1;
-                // Still counted, no longer read: the answer names how many there were.
-                if sent > limits::BATCH_EVENTS {
-                    bytes.message(wire)?;
-                } else if taking.event(bytes.message(wire)?)? {
-                    summary.events += 1;
-                } else {
-                    summary.unknown_kinds += 1;
-                }
             }
             _ => bytes.skip(tag, wire)?,
         }
@@ -95,7 +124,23 @@ fn message(plain: &[u8], taking: &mut impl Taking) -> Result<(Summary, String, L
     if sent > limits::BATCH_EVENTS {
         return Err(PackError::TooManyEvents { count: sent, limit: limits::BATCH_EVENTS });
     }
-    Ok((summary, host.to_owned(), ledger))
+    host.clone_into(&mut batch.host);
+    Ok(batch)
+}
+
+/// The events' messages, in order. [`head`] has said that the rest is sound.
+fn events<'a>(
+    plain: &'a [u8],
+    each: &mut impl FnMut(Bytes<'a>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let mut bytes = Bytes(plain);
+    while let Some((tag, wire)) = bytes.key()? {
+        match tag {
+            7 => each(bytes.message(wire)?)?,
+            _ => bytes.skip(tag, wire)?,
+        }
+    }
+    Ok(())
 }
 
 fn stage(mut bytes: Bytes<'_>, ledger: &mut Ledger) -> Result<(), Malformed> {
@@ -127,19 +172,18 @@ impl Head {
     }
 }
 
-fn event(message: Bytes<'_>, each: &mut impl FnMut(FieldId, Value)) -> Result<Head, Malformed> {
+fn event(message: Bytes<'_>, record: &mut Record, spare: &mut Spare) -> Result<Head, Malformed> {
     fields(message, &mut |bytes| {
-        let (id, value) = field(bytes)?;
+        if usual_field(bytes, record, spare)? {
+            return Ok(());
+        }
+        let (id, value) = field(bytes, spare)?;
         let id = u16::try_from(id).ok().filter(|id| *id != 0);
         if let (Some(id), Some(value)) = (id, value) {
-            each(FieldId(id), value);
+            record.push(FieldId(id), value);
         }
         Ok(())
     })
-}
-
-fn walk_event(message: Bytes<'_>) -> Result<Head, Malformed> {
-    fields(message, &mut walk_field)
 }
 
 fn fields<'a>(
@@ -164,8 +208,36 @@ fn fields<'a>(
     Ok(head)
 }
 
+/// The form that every agent of ours writes: a number beyond the last field's, then one plain
+/// value. Puts it where it belongs at once. False for any other form; nothing has changed then.
+#[inline]
+fn usual_field(mut bytes: Bytes<'_>, record: &mut Record, spare: &mut Spare) -> Result<bool, Malformed> {
+    let Some((1, wire)) = bytes.key()? else { return Ok(false) };
+    let Ok(id @ 1..) = u16::try_from(bytes.uint32(wire)?) else { return Ok(false) };
+    let (id, Some((tag, wire))) = (FieldId(id), bytes.key()?) else { return Ok(false) };
+    match tag {
+        2 => {
+            let text = bytes.text(wire)?;
+            Ok(bytes.is_empty() && record.append(id, || spare.text(text)))
+        }
+        3 => {
+            let n = bytes.varint(wire)?;
+            Ok(bytes.is_empty() && record.append(id, || Value::Uint(n)))
+        }
+        7 => {
+            let Some(ip) = address(bytes.slice(wire)?) else { return Ok(false) };
+            Ok(bytes.is_empty() && record.append(id, || Value::Ip(ip)))
+        }
+        8 => {
+            let nanos = bytes.fixed(wire)?.cast_signed();
+            Ok(bytes.is_empty() && record.append(id, || Value::Time(Timestamp::from_nanos(nanos))))
+        }
+        _ => Ok(false),
+    }
+}
+
 /// A field's number and value; of several values the last one counts.
-fn field(mut bytes: Bytes<'_>) -> Result<(u32, Option<Value>), Malformed> {
+fn field(mut bytes: Bytes<'_>, spare: &mut Spare) -> Result<(u32, Option<Value>), Malformed> {
     let (mut id, mut value, mut seen) = (0, None, 0);
     while let Some((tag, wire)) = bytes.key()? {
         match tag {
@@ -176,12 +248,12 @@ fn field(mut bytes: Bytes<'_>) -> Result<(u32, Option<Value>), Malformed> {
                     _ => Vec::new(),
                 };
                 list(bytes.message(wire)?, &mut seen, &mut |bytes| {
-                    items.extend(item(bytes)?);
+                    items.extend(item(bytes, spare)?);
                     Ok(())
                 })?;
                 value = Some(Value::List(items));
             }
-            _ => match scalar(tag, wire, &mut bytes)? {
+            _ => match scalar(tag, wire, &mut bytes, spare)? {
                 Scalar::Value(found) => value = found,
                 Scalar::Strange => bytes.skip(tag, wire)?,
             },
@@ -211,7 +283,7 @@ fn list<'a>(
 }
 
 /// An element of a list; a list within a list is nothing.
-fn item(mut bytes: Bytes<'_>) -> Result<Option<Value>, Malformed> {
+fn item(mut bytes: Bytes<'_>, spare: &mut Spare) -> Result<Option<Value>, Malformed> {
     let mut value = None;
     while let Some((tag, wire)) = bytes.key()? {
         match tag {
@@ -222,7 +294,7 @@ fn item(mut bytes: Bytes<'_>) -> Result<Option<Value>, Malformed> {
                 bytes.message(wire)?;
                 value = None;
             }
-            _ => match scalar(tag, wire, &mut bytes)? {
+            _ => match scalar(tag, wire, &mut bytes, spare)? {
                 Scalar::Value(found) => value = found,
                 Scalar::Strange => bytes.skip(tag, wire)?,
             },
@@ -239,9 +311,9 @@ enum Scalar {
     Strange,
 }
 
-fn scalar(tag: u32, wire: Wire, bytes: &mut Bytes<'_>) -> Result<Scalar, Malformed> {
+fn scalar(tag: u32, wire: Wire, bytes: &mut Bytes<'_>, spare: &mut Spare) -> Result<Scalar, Malformed> {
     let value = match tag {
-        2 => Value::Text(bytes.text(wire)?.to_owned()),
+        2 => spare.text(bytes.text(wire)?),
         3 => Value::Uint(bytes.varint(wire)?),
         4 => Value::Int(zigzag(bytes.varint(wire)?)),
         5 => Value::Float(f64::from_bits(bytes.fixed(wire)?)),

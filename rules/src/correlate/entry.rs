@@ -77,6 +77,12 @@ impl Entry {
         (self.time.as_nanos(), self.member, self.frame, self.index, self.counted)
     }
 
+    /// Whether both are the same finding, seen twice.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let source = |entry: &Self| entry.extra.as_ref().and_then(|extra| extra.source);
+        self.order() == other.order() && source(self) == source(other)
+    }
+
     pub(super) fn is_of(&self, source: FindingId) -> bool {
         self.extra.as_ref().is_some_and(|extra| extra.source == Some(source))
     }

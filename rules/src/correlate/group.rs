@@ -118,6 +118,10 @@ impl Group {
             return Outcome { late: true, ..Outcome::default() };
         }
         let at = self.entries.partition_point(|other| other.order() <= entry.order());
+        if at.checked_sub(1).and_then(|at| self.entries.get(at)).is_some_and(|before| before.is_same(&entry))
+        {
+            return Outcome::default();
+        }
         if self.entries.is_empty() {
             // Most groups see one entry and no other.
             self.entries.reserve_exact(1);

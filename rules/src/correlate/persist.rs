@@ -35,12 +35,12 @@ pub struct Changes {
 }
 
 /// What became of rows that were read back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
     /// Groups that are live again.
     pub groups: u64,
-    /// Rows of correlations that are no longer in the set, or mean something else.
-    pub foreign: u64,
+    /// Keys of rows whose correlations are no longer in the set, or mean something else.
+    pub foreign: Vec<Vec<u8>>,
     /// Correlations of the set of which the rows say nothing, because they are new or changed.
     /// Known by the digests in the head.
     pub unknown: u64,
@@ -121,7 +121,7 @@ impl Windows {
         for (key, value) in rows {
             let Some(of) = key.first_chunk::<16>() else { return Err(Unreadable) };
             let Some(correlation) = by_digest.get(of) else {
-                out.foreign += 1;
+                out.foreign.push(key);
                 continue;
             };
             let mut reader = Reader(&value);

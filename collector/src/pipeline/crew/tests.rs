@@ -13,7 +13,7 @@ use watchpost_model::{Timestamp, field as f};
 use super::super::tests::{Site, agent, at, failure};
 use super::super::{Counts, Desk, Engine, Hit, Rules, Settings, Worker, record};
 use super::*;
-use crate::ruleset::Ruleset;
+use crate::ruleset::{Origin, Ruleset};
 use crate::state::{State, Table};
 
 /// Numbers that look mixed.
@@ -126,7 +126,8 @@ impl Rules for Alone {
 }
 
 fn shipped() -> Ruleset {
-    Ruleset::open(watchpost_rules::shipped::shipped(), Vec::new())
+    let shipped = watchpost_rules::shipped::shipped();
+    Ruleset::open(Origin { shipped, ..Origin::default() }, at(0))
 }
 
 #[test]
@@ -225,7 +226,8 @@ fn rules_that_are_exchanged_while_frames_are_read_ahead_judge_by_their_own_set()
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("own.yml");
     std::fs::write(&file, rule(1, "Old", "failure")).unwrap();
-    let rules = Arc::new(Ruleset::open(Vec::new(), vec![dir.path().to_path_buf()]));
+    let paths = vec![dir.path().to_path_buf()];
+    let rules = Arc::new(Ruleset::open(Origin { paths, ..Origin::default() }, at(0)));
     let mut site = filled(40, 20);
     let mut worker = worker(&site, rules.clone());
     worker.step(|| at(50)).unwrap();
@@ -233,7 +235,7 @@ fn rules_that_are_exchanged_while_frames_are_read_ahead_judge_by_their_own_set()
     // The same place in the set is now another rule's; what was sifted for the old must not count.
     std::fs::write(&file, format!("{}---\n{}", rule(2, "New", "success"), rule(3, "Other", "unknown")))
         .unwrap();
-    assert!(rules.reload().unwrap());
+    assert!(rules.reload(at(50)).unwrap());
     site.append(vec![failure(60)], 61);
     site.run(&mut worker, 62);
     for alert in outcome(&site).0 {
@@ -260,4 +262,21 @@ fn frames_come_back_in_order_and_a_crew_that_is_sent_away_leaves_nothing_behind(
     assert_eq!(some.next().map(|(number, _)| number), Some(31));
     drop(some);
     assert_eq!(crew(30).next().map(|(number, _)| number), Some(31), "another one begins where it is told");
+}
+
+#[test]
+fn nobody_is_called_silent_while_detection_is_behind() {
+    let mut site = filled(1, 3);
+    let mut worker = worker(&site, Arc::new(PickyRules::default()));
+    site.run(&mut worker, 1);
+    // A batch waits that detection has not come to: the host speaks.
+    site.append(vec![failure(99)], 100);
+    worker.round(at(101)).unwrap();
+    let silent = |site: &Site| outcome(site).0.len();
+    assert_eq!(silent(&site), 0);
+    site.run(&mut worker, 102);
+    worker.round(at(129)).unwrap();
+    assert_eq!(silent(&site), 0);
+    worker.round(at(140)).unwrap();
+    assert_eq!(silent(&site), 1, "now it really is");
 }
