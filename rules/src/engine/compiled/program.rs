@@ -1,5 +1,6 @@
 //! Conditions as a flat tree over atoms, and what is known of each atom for the event at hand.
 
+use super::lane::Look;
 use super::texts::{Texts, index};
 use crate::matcher::Test;
 
@@ -24,10 +25,12 @@ pub(crate) enum Node {
 /// What one test of the rules is made of.
 #[derive(Debug)]
 pub(crate) enum Atom {
-    /// A lane tells whether it holds.
-    Eager,
-    /// A lane tells whether it may hold; then the test is asked.
-    Gated(u32, Test<u32>),
+    /// It holds if one of these looks hit (places in [`Program::sought`]).
+    Sought(u32, u32),
+    /// It holds if a look of these fits the field; they are asked when a rule asks.
+    Asked(u32, Box<[Look]>),
+    /// It may hold if one of these looks hit; then the test is asked.
+    Gated(u32, Test<u32>, (u32, u32)),
     /// The test is asked when a rule asks for it.
     Lazy(u32, Test<u32>),
 }
@@ -38,56 +41,66 @@ pub(crate) struct Program {
     pub(crate) nodes: Vec<Node>,
     pub(crate) kids: Vec<NodeId>,
     pub(crate) atoms: Vec<Atom>,
+    /// Numbers of looks, by atom.
+    pub(crate) sought: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Unknown,
-    MayHold,
     Holds,
     Fails,
 }
 
-/// What is known of the atoms. Only what was touched is put back, so an event that touches
+/// What is known of looks and atoms. Only what was touched is put back, so an event that touches
 /// little costs little, whatever the number of rules.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
+    hits: Vec<bool>,
+    hit: Vec<u32>,
     states: Vec<State>,
     touched: Vec<u32>,
 }
 
 impl Known {
-    pub(crate) fn reset(&mut self, atoms: usize) {
+    pub(crate) fn reset(&mut self, looks: usize, atoms: usize) {
+        for look in self.hit.drain(..) {
+            if let Some(hit) = self.hits.get_mut(index(look)) {
+                *hit = false;
+            }
+        }
         for atom in self.touched.drain(..) {
             if let Some(state) = self.states.get_mut(index(atom)) {
                 *state = State::Unknown;
             }
+        }
+        if self.hits.len() < looks {
+            self.hits.resize(looks, false);
         }
         if self.states.len() < atoms {
             self.states.resize(atoms, State::Unknown);
         }
     }
 
-    /// A lane hit the atom; whether that is new.
-    pub(crate) fn hit(&mut self, atom: u32, program: &Program) -> bool {
-        let Some(state) = self.states.get_mut(index(atom)) else { return false };
-        if *state != State::Unknown {
-            return false;
+    /// A lane hit the look; whether that is new.
+    pub(crate) fn hit(&mut self, look: u32) -> bool {
+        let Some(hit) = self.hits.get_mut(index(look)) else { return false };
+        let is_new = !*hit;
+        if is_new {
+            *hit = true;
+            self.hit.push(look);
         }
-        *state = match program.atoms.get(index(atom)) {
-            Some(Atom::Eager) => State::Holds,
-            _ => State::MayHold,
-        };
-        self.touched.push(atom);
-        true
+        is_new
+    }
+
+    fn one_of(&self, looks: &[u32]) -> bool {
+        looks.iter().any(|look| self.hits.get(index(*look)).copied().unwrap_or(false))
     }
 
     fn learn(&mut self, atom: u32, holds: bool) {
         if let Some(state) = self.states.get_mut(index(atom)) {
-            if *state == State::Unknown {
-                self.touched.push(atom);
-            }
             *state = if holds { State::Holds } else { State::Fails };
+            self.touched.push(atom);
         }
     }
 }
@@ -120,15 +133,34 @@ impl Program {
         self.kids.get(index(from)..index(to)).unwrap_or_default()
     }
 
+    fn looks(&self, from: u32, to: u32) -> &[u32] {
+        self.sought.get(index(from)..index(to)).unwrap_or_default()
+    }
+
+    /// Looks that an atom seeks.
+    pub(crate) fn looks_of(&self, atom: &Atom) -> &[u32] {
+        match atom {
+            Atom::Sought(from, to) | Atom::Gated(_, _, (from, to)) => self.looks(*from, *to),
+            Atom::Asked(..) | Atom::Lazy(..) => &[],
+        }
+    }
+
     fn atom(&self, atom: u32, known: &mut Known, texts: &Texts) -> bool {
-        let state = known.states.get(index(atom)).copied().unwrap_or(State::Fails);
-        let (field, test) = match (state, self.atoms.get(index(atom))) {
-            (State::Holds, _) => return true,
-            (State::MayHold, Some(Atom::Gated(field, test)))
-            | (State::Unknown, Some(Atom::Lazy(field, test))) => (*field, test),
-            _ => return false,
+        match known.states.get(index(atom)) {
+            Some(State::Unknown) => {}
+            state => return state == Some(&State::Holds),
+        }
+        let holds = match self.atoms.get(index(atom)) {
+            Some(Atom::Sought(from, to)) => known.one_of(self.looks(*from, *to)),
+            Some(Atom::Asked(field, looks)) => {
+                texts.values(*field).any(|text| looks.iter().any(|look| look.fits(text)))
+            }
+            Some(Atom::Gated(field, test, (from, to))) => {
+                known.one_of(self.looks(*from, *to)) && ask(test, *field, texts)
+            }
+            Some(Atom::Lazy(field, test)) => ask(test, *field, texts),
+            None => false,
         };
-        let holds = ask(test, field, texts);
         known.learn(atom, holds);
         holds
     }

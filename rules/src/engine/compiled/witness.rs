@@ -46,7 +46,7 @@ impl Finder<'_> {
         let program = self.program;
         let found = match program.nodes.get(index(node)) {
             Some(Node::Atom(atom)) => match program.atoms.get(index(*atom)) {
-                Some(Atom::Eager | Atom::Gated(..)) => {
+                Some(Atom::Sought(..) | Atom::Gated(..)) => {
                     Some((self.costs.get(index(*atom)).copied().unwrap_or(0), vec![*atom]))
                 }
                 _ => None,
