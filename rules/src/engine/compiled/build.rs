@@ -11,7 +11,7 @@ use super::fill::Fields;
 use super::lane::{Look, bits};
 use super::need;
 use super::program::{Atom, Node, NodeId, Program};
-use super::settle::{Sought, Wishes};
+use super::settle::{Asked, Wishes};
 use super::texts::{index, number};
 use super::{Entry, Plan};
 use crate::ast::{Condition, Expr, Item, Link};
@@ -27,7 +27,7 @@ pub(crate) struct Builder<'c> {
     /// How many fields there are.
     count: u32,
     program: Program,
-    looks: Vec<Sought>,
+    looks: Vec<Asked>,
     by_look: HashMap<(u32, Look), u32, RandomState>,
     groups: HashMap<(u32, Vec<u32>), u32>,
     asked: HashMap<String, u32>,
@@ -165,7 +165,7 @@ impl<'c> Builder<'c> {
             return *atom;
         }
         let (from, to) = self.seek(&looks);
-        let atom = self.atom(Atom::Sought(from, to));
+        let atom = self.atom(Atom::Looks(from, to));
         self.groups.insert((field, looks), atom);
         atom
     }
@@ -176,15 +176,15 @@ impl<'c> Builder<'c> {
         let at = *self.by_look.entry((field, look.clone())).or_insert(new);
         match self.looks.get_mut(index(at)) {
             Some(known) => known.times += 1,
-            None => self.looks.push(Sought { field, look, times: 1 }),
+            None => self.looks.push(Asked { field, look, times: 1 }),
         }
         at
     }
 
     fn seek(&mut self, looks: &[u32]) -> (u32, u32) {
-        let from = number(self.program.sought.len());
-        self.program.sought.extend_from_slice(looks);
-        (from, number(self.program.sought.len()))
+        let from = number(self.program.looks.len());
+        self.program.looks.extend_from_slice(looks);
+        (from, number(self.program.looks.len()))
     }
 
     /// A test that is asked by itself, at most once per event; where there are looks, only if one
@@ -200,11 +200,11 @@ impl<'c> Builder<'c> {
             return *atom;
         }
         let atom = if gate.is_empty() {
-            self.atom(Atom::Lazy(field, test))
+            self.atom(Atom::Lazy(field, Box::new(test)))
         } else {
             let looks: Vec<u32> = gate.into_iter().map(|look| self.look(field, look)).collect();
             let gate = self.seek(&looks);
-            self.atom(Atom::Gated(field, test, gate))
+            self.atom(Atom::Gated(field, Box::new(test), gate))
         };
         self.asked.insert(key, atom);
         atom

@@ -38,6 +38,14 @@ impl Look {
         }
     }
 
+    /// Bytes of its text.
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Self::Exact(text) | Self::Begin(text) | Self::End(text) | Self::Inside(text) => text.len(),
+            Self::Number(_) => 0,
+        }
+    }
+
     /// Whether the text is so, asked by itself.
     pub(crate) fn fits(&self, text: Text<'_>) -> bool {
         match self {

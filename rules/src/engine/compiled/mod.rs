@@ -55,10 +55,6 @@ impl Wakes {
         let Some([from, to]) = self.starts.get(at..at + 2) else { return &[] };
         self.entries.get(index(*from)..index(*to)).unwrap_or_default()
     }
-
-    fn looks(&self) -> usize {
-        self.starts.len().saturating_sub(1)
-    }
 }
 
 /// A rule of a plan, seen as one class of event.
@@ -143,7 +139,7 @@ impl Plan {
 
     fn run(&self, scratch: &mut Scratch) -> u64 {
         let Scratch { texts, known, woken, awake, fired, .. } = scratch;
-        known.reset(self.wakes.looks(), self.program.atoms.len());
+        known.reset(&self.program);
         woken.clear();
         fired.clear();
         if awake.len() < self.entries.len() {

@@ -22,17 +22,15 @@ pub(crate) enum Node {
     AtLeast(u32, u32, u32),
 }
 
-/// What one test of the rules is made of.
+/// What one test of the rules is made of. Looks are places in [`Program::looks`].
 #[derive(Debug)]
 pub(crate) enum Atom {
-    /// It holds if one of these looks hit (places in [`Program::sought`]).
-    Sought(u32, u32),
-    /// It holds if a look of these fits the field; they are asked when a rule asks.
-    Asked(u32, Box<[Look]>),
-    /// It may hold if one of these looks hit; then the test is asked.
-    Gated(u32, Test<u32>, (u32, u32)),
+    /// It holds if one of these looks does.
+    Looks(u32, u32),
+    /// It may hold if one of these looks does; then the test is asked.
+    Gated(u32, Box<Test<u32>>, (u32, u32)),
     /// The test is asked when a rule asks for it.
-    Lazy(u32, Test<u32>),
+    Lazy(u32, Box<Test<u32>>),
 }
 
 /// Every node of a plan.
@@ -42,7 +40,11 @@ pub(crate) struct Program {
     pub(crate) kids: Vec<NodeId>,
     pub(crate) atoms: Vec<Atom>,
     /// Numbers of looks, by atom.
-    pub(crate) sought: Vec<u32>,
+    pub(crate) looks: Vec<u32>,
+    /// Looks that lanes seek; those with higher numbers are asked.
+    pub(crate) sought: u32,
+    /// Looks that are asked, and of which field.
+    pub(crate) asked: Vec<(u32, Look)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +65,7 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(crate) fn reset(&mut self, looks: usize, atoms: usize) {
+    pub(crate) fn reset(&mut self, program: &Program) {
         for look in self.hit.drain(..) {
             if let Some(hit) = self.hits.get_mut(index(look)) {
                 *hit = false;
@@ -74,11 +76,11 @@ impl Known {
                 *state = State::Unknown;
             }
         }
-        if self.hits.len() < looks {
-            self.hits.resize(looks, false);
+        if self.hits.len() < index(program.sought) {
+            self.hits.resize(index(program.sought), false);
         }
-        if self.states.len() < atoms {
-            self.states.resize(atoms, State::Unknown);
+        if self.states.len() < program.atoms.len() {
+            self.states.resize(program.atoms.len(), State::Unknown);
         }
     }
 
@@ -93,8 +95,8 @@ impl Known {
         is_new
     }
 
-    fn one_of(&self, looks: &[u32]) -> bool {
-        looks.iter().any(|look| self.hits.get(index(*look)).copied().unwrap_or(false))
+    fn is_hit(&self, look: u32) -> bool {
+        self.hits.get(index(look)).copied().unwrap_or(false)
     }
 
     fn learn(&mut self, atom: u32, holds: bool) {
@@ -133,15 +135,13 @@ impl Program {
         self.kids.get(index(from)..index(to)).unwrap_or_default()
     }
 
-    fn looks(&self, from: u32, to: u32) -> &[u32] {
-        self.sought.get(index(from)..index(to)).unwrap_or_default()
-    }
-
-    /// Looks that an atom seeks.
+    /// Looks of an atom.
     pub(crate) fn looks_of(&self, atom: &Atom) -> &[u32] {
         match atom {
-            Atom::Sought(from, to) | Atom::Gated(_, _, (from, to)) => self.looks(*from, *to),
-            Atom::Asked(..) | Atom::Lazy(..) => &[],
+            Atom::Looks(from, to) | Atom::Gated(_, _, (from, to)) => {
+                self.looks.get(index(*from)..index(*to)).unwrap_or_default()
+            }
+            Atom::Lazy(..) => &[],
         }
     }
 
@@ -150,19 +150,21 @@ impl Program {
             Some(State::Unknown) => {}
             state => return state == Some(&State::Holds),
         }
-        let holds = match self.atoms.get(index(atom)) {
-            Some(Atom::Sought(from, to)) => known.one_of(self.looks(*from, *to)),
-            Some(Atom::Asked(field, looks)) => {
-                texts.values(*field).any(|text| looks.iter().any(|look| look.fits(text)))
-            }
-            Some(Atom::Gated(field, test, (from, to))) => {
-                known.one_of(self.looks(*from, *to)) && ask(test, *field, texts)
-            }
-            Some(Atom::Lazy(field, test)) => ask(test, *field, texts),
-            None => false,
+        let Some(of) = self.atoms.get(index(atom)) else { return false };
+        let looks = || self.looks_of(of).iter().any(|look| self.look(*look, known, texts));
+        let holds = match of {
+            Atom::Looks(..) => looks(),
+            Atom::Gated(field, test, _) => looks() && ask(test, *field, texts),
+            Atom::Lazy(field, test) => ask(test, *field, texts),
         };
         known.learn(atom, holds);
         holds
+    }
+
+    fn look(&self, look: u32, known: &Known, texts: &Texts) -> bool {
+        let Some(asked) = look.checked_sub(self.sought) else { return known.is_hit(look) };
+        let asked = self.asked.get(index(asked));
+        asked.is_some_and(|(field, look)| texts.values(*field).any(|text| look.fits(text)))
     }
 }
 

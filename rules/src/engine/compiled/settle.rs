@@ -23,9 +23,12 @@ const SHARED: u64 = 10;
 /// Parts of a test that may be asked one by one.
 const FEW: usize = 4;
 
+/// A text with fewer bytes is sought only where a rule wakes by it: it is found all the time.
+const SHORT: usize = 3;
+
 /// A look at a field.
 #[derive(Debug)]
-pub(crate) struct Sought {
+pub(crate) struct Asked {
     pub(crate) field: u32,
     pub(crate) look: Look,
     /// How many tests ask for it.
@@ -39,7 +42,7 @@ pub(crate) struct Wishes {
     /// How many fields there are.
     pub(crate) count: usize,
     pub(crate) program: Program,
-    pub(crate) looks: Vec<Sought>,
+    pub(crate) looks: Vec<Asked>,
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -52,15 +55,16 @@ impl Wishes {
         let mut finder = Finder { program: &self.program, costs: &costs, seen: HashMap::new() };
         let witnesses: Vec<Witness> = self.entries.iter().map(|entry| finder.of(entry.root)).collect();
         let sought = self.choose(&witnesses);
+        self.renumber(&sought);
         self.order(&costs);
         let (wakes, always) = self.wakes(&witnesses);
         let mut lanes: Vec<Looks> = Vec::new();
         lanes.resize_with(self.count, Looks::default);
-        for (at, look) in self.looks.into_iter().enumerate() {
-            if sought.get(at) == Some(&true)
-                && let Some(lane) = lanes.get_mut(index(look.field))
-            {
-                lane.add(look.look, number(at));
+        for (at, Asked { field, look, .. }) in (0..).zip(self.looks) {
+            if at >= self.program.sought {
+                self.program.asked.push((field, look));
+            } else if let Some(lane) = lanes.get_mut(index(field)) {
+                lane.add(look, at);
             }
         }
         let lanes = lanes.into_iter().map(Looks::build).collect();
@@ -80,59 +84,73 @@ impl Wishes {
         self.program.atoms.iter().map(|atom| sum(self.program.looks_of(atom))).collect()
     }
 
-    /// Turns atoms that need not be sought into such as are asked; by look, whether it is sought.
-    fn choose(&mut self, witnesses: &[Witness]) -> Vec<bool> {
-        let mut sought = vec![false; self.looks.len()];
-        let program = &self.program;
-        let mut seek = |atom: &Atom| {
-            for look in program.looks_of(atom) {
+    /// By look, whether it is sought: because a rule wakes by it or a regex needs it, because it
+    /// costs nothing, or because asking for it with all its neighbours would cost more.
+    fn choose(&self, witnesses: &[Witness]) -> Vec<bool> {
+        let Program { atoms, .. } = &self.program;
+        let mut sought: Vec<bool> = self.looks.iter().map(|one| one.look.is_cheap()).collect();
+        let length = |look: &u32| self.looks.get(index(*look)).map_or(0, |one| one.look.length());
+        let dear = |look: &u32| self.looks.get(index(*look)).is_some_and(|one| !one.look.is_cheap());
+        let mut seek = |atom: &Atom, least: usize| {
+            for look in self.program.looks_of(atom).iter().filter(|look| length(look) >= least) {
                 if let Some(sought) = sought.get_mut(index(*look)) {
                     *sought = true;
                 }
             }
         };
-        let atoms = witnesses.iter().flatten().flat_map(|(_, atoms)| atoms);
-        atoms.filter_map(|atom| program.atoms.get(index(*atom))).for_each(&mut seek);
-        let dear = |look: &u32| self.looks.get(index(*look)).is_some_and(|look| !look.look.is_cheap());
-        let many = |atom: &&Atom| {
-            matches!(atom, Atom::Gated(..))
-                || program.looks_of(atom).iter().filter(|look| dear(look)).count() > FEW
-        };
-        program.atoms.iter().filter(many).for_each(&mut seek);
-        let mut asked = Vec::new();
-        for (at, atom) in program.atoms.iter().enumerate() {
-            let looks = program.looks_of(atom);
-            let unsought = |look: &u32| sought.get(index(*look)) == Some(&false) && dear(look);
-            let first = looks.first().and_then(|first| self.looks.get(index(*first)));
-            if let Some(first) = first.filter(|_| looks.iter().any(unsought)) {
-                let looks = looks.iter().filter_map(|look| Some(self.looks.get(index(*look))?.look.clone()));
-                asked.push((at, Atom::Asked(first.field, looks.collect())));
-                continue;
-            }
-            for look in looks {
-                if let Some(sought) = sought.get_mut(index(*look)) {
-                    *sought = true;
+        let wake = witnesses.iter().flatten().flat_map(|(_, atoms)| atoms);
+        wake.filter_map(|atom| atoms.get(index(*atom))).for_each(|atom| seek(atom, 0));
+        for atom in atoms {
+            match atom {
+                Atom::Gated(..) => seek(atom, 0),
+                _ if self.program.looks_of(atom).iter().filter(|look| dear(look)).count() > FEW => {
+                    seek(atom, SHORT);
                 }
-            }
-        }
-        for (at, atom) in asked {
-            if let Some(place) = self.program.atoms.get_mut(at) {
-                *place = atom;
+                _ => {}
             }
         }
         sought
     }
 
+    /// Gives looks that are sought the lower numbers, and puts them first in every atom.
+    fn renumber(&mut self, sought: &[bool]) {
+        let mut order: Vec<usize> = (0..self.looks.len()).collect();
+        order.sort_by_key(|at| sought.get(*at) != Some(&true));
+        self.program.sought = number(sought.iter().filter(|sought| **sought).count());
+        let mut new = vec![0; order.len()];
+        for (to, from) in (0..).zip(&order) {
+            if let Some(place) = new.get_mut(*from) {
+                *place = to;
+            }
+        }
+        for look in &mut self.program.looks {
+            *look = new.get(index(*look)).copied().unwrap_or(*look);
+        }
+        let mut looks: Vec<_> = std::mem::take(&mut self.looks).into_iter().zip(new).collect();
+        looks.sort_by_key(|(_, new)| *new);
+        self.looks = looks.into_iter().map(|(look, _)| look).collect();
+        for atom in &self.program.atoms {
+            if let Atom::Looks(from, to) | Atom::Gated(_, _, (from, to)) = atom
+                && let Some(looks) = self.program.looks.get_mut(index(*from)..index(*to))
+            {
+                looks.sort_unstable();
+            }
+        }
+    }
+
     /// Of what must all hold, what fails most and costs least to know comes first; of what one is
     /// enough, what holds most.
     fn order(&mut self, costs: &[u64]) {
-        let Program { nodes, kids, atoms, .. } = &mut self.program;
+        let Program { nodes, kids, atoms, looks, sought, .. } = &mut self.program;
+        let is_known = |from: u32, to: u32| {
+            looks.get(index(from)..index(to)).is_some_and(|looks| looks.last() < Some(sought))
+        };
         let effort = |kid: &NodeId| {
             let Some(Node::Atom(atom)) = nodes.get(index(*kid)) else { return (2, 0) };
             let often = costs.get(index(*atom)).copied().unwrap_or(0);
             match atoms.get(index(*atom)) {
-                Some(Atom::Sought(..)) => (0, often),
-                Some(Atom::Asked(..) | Atom::Gated(..)) => (1, often),
+                Some(Atom::Looks(from, to)) if is_known(*from, *to) => (0, often),
+                Some(Atom::Looks(..) | Atom::Gated(..)) => (1, often),
                 _ => (3, 0),
             }
         };
@@ -181,7 +199,7 @@ impl Wishes {
 struct Shared(HashMap<(u32, usize, [u8; 4]), u64, RandomState>);
 
 impl Shared {
-    fn of(looks: &[Sought]) -> Self {
+    fn of(looks: &[Asked]) -> Self {
         let mut counts: HashMap<_, u64, _> = HashMap::default();
         for one in looks {
             for size in [1, 2, 4] {
@@ -194,7 +212,7 @@ impl Shared {
     }
 
     /// No more than so many tests ask for something that has this look in it.
-    fn by(&self, one: &Sought) -> u64 {
+    fn by(&self, one: &Asked) -> u64 {
         let size = match &one.look {
             Look::Begin(text) | Look::End(text) | Look::Inside(text) if !one.look.is_cheap() => text.len(),
             _ => return u64::from(one.times),
