@@ -15,6 +15,9 @@ use super::texts::{index, number};
 /// Spreads neighbouring values apart (Knuth's multiplicative hash).
 const SPREAD: u32 = 0x9E37_79B1;
 
+/// Words of a map that stays in the nearest cache, as a power of two (16 KiB).
+const NEAR: u32 = 11;
+
 /// Bits per word of a map.
 const WORD: u32 = 64;
 
@@ -193,8 +196,10 @@ impl<const N: usize> Filing<N> {
         if self.entries.is_empty() {
             return None;
         }
-        // Half a word per text: of random places one in thirty is looked at in vain.
-        let bits = (self.entries.len().next_power_of_two().ilog2().max(2) - 1).min(Table::<N>::LAST);
+        // Four words per text, so that few places are looked at in vain, as long as the map stays
+        // in the nearest cache; then half a word, which spoils one place in thirty.
+        let size = self.entries.len().next_power_of_two().ilog2();
+        let bits = (size + 2).min(NEAR.max(size.saturating_sub(1))).min(Table::<N>::LAST);
         let shift = u32::BITS - bits;
         let word = |entry: &Entry| Table::<N>::word(entry.gram, shift);
         self.entries.sort_by_key(word);
