@@ -148,6 +148,18 @@ pub enum Document {
     Filter(Box<FilterRule>),
 }
 
+impl Document {
+    /// What stands above its detection.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        match self {
+            Self::Detection(rule) => &rule.head,
+            Self::Correlation(rule) => &rule.head,
+            Self::Filter(rule) => &rule.head,
+        }
+    }
+}
+
 /// Named selections and the condition over them.
 #[derive(Clone, Debug)]
 pub struct Detection<F> {

@@ -135,12 +135,21 @@ impl Desk {
             journal_bytes: self.journal.bytes(),
             rules: counts.loaded,
             blind_rules: counts.blind,
+            rejected_rules: counts.rejected,
+            rules_hash: counts.hash.clone(),
+            rules_loaded: Some(counts.since),
             backlog: self.backlog(),
             warnings: self.warnings(&counts),
             ..Overview::default()
         };
         self.book.overview(&mut overview, now);
         overview
+    }
+
+    /// Number of the last frame that detection is done with.
+    #[must_use]
+    pub fn detected(&self) -> u64 {
+        self.figures.cursor.load(Ordering::Relaxed)
     }
 
     pub(super) fn tell(&self, live: &[Live]) {
@@ -169,6 +178,10 @@ impl Desk {
         let waiting = self.waiting_frames().1;
         let table = [
             (counts.rejected, "rules or rule files were rejected; run `watchpost rules check`"),
+            (
+                counts.refused,
+                "rules stopped the last reload, the rules before it stay in force; run `watchpost-collector rules status`",
+            ),
             (figure(&self.figures.damaged), "journal frames could not be read and were skipped by detection"),
             (figure(&self.figures.panics), "events made the rules engine fail and were skipped"),
             (figure(&self.figures.failures), "steps of detection failed and were tried again; see the log"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use watchpost_model::alert::{MatchedField, Outcome, RuleRef, Severity};
 use watchpost_model::id::EventRef;
 use watchpost_model::{Event, FieldId, Timestamp};
-use watchpost_rules::{Changes, FindingId, Restored, Standing, Unreadable};
+use watchpost_rules::{Changes, FindingId, Restored, Sifted, Standing, Unreadable};
 
 /// A rule fired.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +55,17 @@ pub trait Engine: Send {
     /// What fires on this event.
     fn observe(&mut self, event: &Event, at: EventRef) -> Vec<Hit>;
 
+    /// A sieve for this engine's events, one for each thread that looks ahead. `None` where the
+    /// engine must see every event itself.
+    fn sieve(&self) -> Option<Box<dyn Sieve>> {
+        None
+    }
+
+    /// What fires on this event, of which a sieve of this engine said what it wakes.
+    fn conclude(&mut self, event: &Event, at: EventRef, _sifted: &Sifted) -> Vec<Hit> {
+        self.observe(event, at)
+    }
+
     /// The longest window of any correlation: how far to read back after a start.
     fn longest_window(&self) -> Duration;
 
@@ -96,6 +107,12 @@ pub trait Engine: Send {
     }
 }
 
+/// Looks at one event alone, on any thread, and remembers none.
+pub trait Sieve: Send {
+    /// What the event wakes.
+    fn sift(&mut self, event: &Event) -> Sifted;
+}
+
 /// What screens say about the rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -105,6 +122,12 @@ pub struct Counts {
     pub blind: u64,
     /// Files or documents refused.
     pub rejected: u64,
+    /// Files or documents for which the last reload was refused; 0 where it was not.
+    pub refused: u64,
+    /// SHA-256 of the set in force, hex.
+    pub hash: String,
+    /// When it was put in force.
+    pub since: Timestamp,
 }
 
 /// The rules in force. They may be exchanged at any time.

@@ -9,7 +9,7 @@ use watchpost_model::{Event, field as f};
 
 use super::tests::{Site, at, failure};
 use super::{Desk, Rules, Settings, Worker, record};
-use crate::ruleset::Ruleset;
+use crate::ruleset::{Origin, Ruleset};
 use crate::state::{State, Table, Writes};
 
 const RULES: &str = "title: Failed login
@@ -54,7 +54,7 @@ watchpost: {absence: true}
 
 fn ruleset(text: &str) -> Arc<Ruleset> {
     let shipped = vec![watchpost_rules::Source { name: "own.yml".into(), text: text.into() }];
-    let rules = Ruleset::open(shipped, Vec::new());
+    let rules = Ruleset::open(Origin { shipped, ..Origin::default() }, at(0));
     assert_eq!(rules.counts().rejected, 0, "{:?}", rules.rejected());
     Arc::new(rules)
 }
@@ -194,7 +194,8 @@ fn a_reload_keeps_windows_that_mean_the_same_and_reads_back_new_ones() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("own.yml");
     std::fs::write(&file, RULES).unwrap();
-    let rules = Arc::new(Ruleset::open(Vec::new(), vec![dir.path().to_path_buf()]));
+    let paths = vec![dir.path().to_path_buf()];
+    let rules = Arc::new(Ruleset::open(Origin { paths, ..Origin::default() }, at(0)));
     let mut site = Site::new();
     let mut worker = worker(&site, &rules, 3_600);
     for login in guesses(10, 3) {
@@ -206,7 +207,7 @@ fn a_reload_keeps_windows_that_mean_the_same_and_reads_back_new_ones() {
         "title: Three\nid: 6b1f6b1e-0000-4000-8000-000000000009\nlevel: high\ncorrelation: {type: event_count, rules: [failed_login], group-by: [user.name], timespan: 60s, condition: {gte: 4}}\n",
     )
     .unwrap();
-    assert!(rules.reload().unwrap());
+    assert!(rules.reload(at(50)).unwrap());
     append(&mut site, &(13, 0, 7, true));
     site.run(&mut worker, 13);
     let names: Vec<String> = alerts(&site).into_iter().map(|alert| alert.rule.name).collect();

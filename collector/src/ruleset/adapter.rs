@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use watchpost_model::id::EventRef;
 use watchpost_model::{Event, Timestamp};
-use watchpost_rules::{Changes, Detector, Finding, Restored, RuleSet, Subject, Unreadable};
+use watchpost_rules::{Changes, Detector, Finding, Restored, RuleSet, Sifted, Subject, Unreadable};
 
-use crate::pipeline::{Engine, Hit, Strain};
+use crate::pipeline::{Engine, Hit, Sieve, Strain};
 
 pub(super) struct Adapter(Detector);
 
@@ -20,6 +20,15 @@ impl Adapter {
 impl Engine for Adapter {
     fn observe(&mut self, event: &Event, at: EventRef) -> Vec<Hit> {
         let findings = self.0.observe(&Subject::Typed(event), at, event.time);
+        findings.into_iter().map(hit).collect()
+    }
+
+    fn sieve(&self) -> Option<Box<dyn Sieve>> {
+        Some(Box::new(Mesh(self.0.sieve())))
+    }
+
+    fn conclude(&mut self, event: &Event, at: EventRef, sifted: &Sifted) -> Vec<Hit> {
+        let findings = self.0.conclude(&Subject::Typed(event), at, event.time, sifted);
         findings.into_iter().map(hit).collect()
     }
 
@@ -59,6 +68,14 @@ impl Engine for Adapter {
             forgotten: counters.forgotten,
             late: counters.late,
         }
+    }
+}
+
+struct Mesh(watchpost_rules::Sieve);
+
+impl Sieve for Mesh {
+    fn sift(&mut self, event: &Event) -> Sifted {
+        self.0.sift(&Subject::Typed(event))
     }
 }
 

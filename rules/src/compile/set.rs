@@ -1,7 +1,7 @@
 //! A loaded rule set.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -23,7 +23,18 @@ pub struct RuleSet {
     pub(crate) core: Arc<Core>,
     rejected: Vec<Rejected>,
     remarks: Vec<Rejected>,
+    twins: Vec<Twin>,
     hash: String,
+}
+
+/// A rule left out because its id was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Twin {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) file: String,
+    /// Where the rule stands that took the id.
+    pub(crate) other: String,
 }
 
 impl RuleSet {
@@ -36,7 +47,11 @@ impl RuleSet {
     /// Loads rules whose placeholders (`expand`) stand for these values.
     #[must_use]
     pub fn load_with(sources: &[Source], placeholders: &Placeholders) -> Self {
-        let mut loading = Loading::default();
+        let digests: Vec<String> =
+            sources.iter().map(|source| hex(&Sha256::digest(source.text.as_bytes()))).collect();
+        let hash = hash(&digests, placeholders);
+        let files = sources.iter().map(|source| source.name.clone()).zip(digests).collect();
+        let mut loading = Loading { hash, files, ..Loading::default() };
         for source in sources {
             loading.text = text_digest(&source.text, placeholders);
             let parsed = parse::parse_with(source, placeholders);
@@ -46,7 +61,10 @@ impl RuleSet {
                 loading.take(document, &source.name);
             }
         }
-        loading.finish(hash(sources, placeholders))
+        let mut set = loading.finish();
+        parse::complete(&mut set.rejected, sources);
+        parse::complete(&mut set.remarks, sources);
+        set
     }
 
     /// Every loaded rule, detections first.
@@ -73,6 +91,19 @@ impl RuleSet {
         lint::blind(&self.core)
     }
 
+    pub(crate) fn twins(&self) -> &[Twin] {
+        &self.twins
+    }
+
+    /// Detection rules whose logsource no event has had so far: of an input searched to its end, those
+    /// that could not fire on it whatever it says. All of them count as met after [`RuleSet::prepare`].
+    #[must_use]
+    pub fn unmet(&self) -> usize {
+        let met = self.core.plans.met();
+        let buckets = self.core.buckets.iter().enumerate();
+        buckets.filter(|(at, _)| !met.contains(at)).map(|(_, bucket)| bucket.rules.len()).sum()
+    }
+
     /// Compiles the rules of every logsource that a rule names, which else happens when the first
     /// event of a logsource comes. For a collector that would rather wait now.
     pub fn prepare(&self) {
@@ -82,7 +113,7 @@ impl RuleSet {
         }
     }
 
-    /// SHA-256 over the contents in sorted order, hex: equal for the same rules (and the same values for
+    /// SHA-256 over the hashes (hex, sorted) of the files, then the placeholders, hex: equal for the same rules (and the same values for
     /// their placeholders) wherever they lie.
     #[must_use]
     pub fn hash(&self) -> &str {
@@ -117,17 +148,21 @@ fn joined_digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-fn hash(sources: &[Source], placeholders: &Placeholders) -> String {
-    let mut digests: Vec<_> = sources.iter().map(|source| Sha256::digest(source.text.as_bytes())).collect();
+fn hash(digests: &[String], placeholders: &Placeholders) -> String {
+    let mut digests: Vec<&str> = digests.iter().map(String::as_str).collect();
     digests.sort_unstable();
     let mut hasher = Sha256::new();
-    for digest in &digests {
+    for digest in digests {
         hasher.update(digest);
     }
     if !placeholders.is_empty() {
         hasher.update(format!("{placeholders:?}").as_bytes());
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hasher.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Correlations that may stand on each other; bounds the rounds of loading.
@@ -145,6 +180,11 @@ struct Loading {
     by_name: BTreeMap<String, usize>,
     rejected: Vec<Rejected>,
     remarks: Vec<Rejected>,
+    twins: Vec<Twin>,
+    /// Of the set.
+    hash: String,
+    /// Of each file, by name.
+    files: HashMap<String, String>,
 }
 
 impl Loading {
@@ -165,7 +205,9 @@ impl Loading {
     }
 
     /// Adds a rule unless its id is taken.
-    fn add(&mut self, head: &Head, public: Rule, body: Body, text: [u8; 32]) {
+    fn add(&mut self, head: &Head, mut public: Rule, body: Body, text: [u8; 32]) {
+        public.meta.set.clone_from(&self.hash);
+        public.meta.hash = self.files.get(&public.file).cloned().unwrap_or_default();
         let at = self.core.rules.len();
         for name in head.ours.group_by.iter().filter(|name| FieldId::named(name).is_none()) {
             let reason =
@@ -178,6 +220,8 @@ impl Loading {
                 let reason =
                     format!("rule id '{}' is already used by {other}; give it an id of its own", taken.key());
                 self.rejected.push(note(&public.file, reason));
+                let (name, file, other) = (public.meta.name, public.file, other.to_owned());
+                self.twins.push(Twin { id: public.meta.id, name, file, other });
                 return;
             }
             Entry::Vacant(free) => {
@@ -192,7 +236,7 @@ impl Loading {
         self.core.bodies.push(body);
     }
 
-    fn finish(mut self, hash: String) -> RuleSet {
+    fn finish(mut self) -> RuleSet {
         for (filter, file, text) in std::mem::take(&mut self.filters) {
             self.filter(filter, &file, text);
         }
@@ -200,7 +244,13 @@ impl Loading {
         self.correlations();
         self.bucket();
         self.core.names.resolve();
-        RuleSet { core: Arc::new(self.core), rejected: self.rejected, remarks: self.remarks, hash }
+        RuleSet {
+            core: Arc::new(self.core),
+            rejected: self.rejected,
+            remarks: self.remarks,
+            twins: self.twins,
+            hash: self.hash,
+        }
     }
 
     fn filter(&mut self, filter: FilterRule, file: &str, text: [u8; 32]) {

@@ -8,10 +8,12 @@
 mod compiled;
 mod eval;
 mod route;
+mod sieve;
 mod view;
 
 pub(crate) use eval::{condition, cut, expr, holds, item_holds};
 pub(crate) use route::Plans;
+pub use sieve::{Sieve, Sifted};
 pub(crate) use view::{Facts, View};
 
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use watchpost_model::field::{self, sigma};
 use watchpost_model::id::EventRef;
 use watchpost_model::{Event, Timestamp};
 
-use compiled::{Entry, Plan, Scratch};
+use compiled::{Entry, Scratch};
 use route::Routes;
 
 use crate::compile::{Body, Core, Rule, RuleSet};
@@ -104,6 +106,28 @@ struct Pass<'e> {
     time: Timestamp,
     fired: Vec<usize>,
     findings: Vec<Finding>,
+    counting: Counting,
+}
+
+/// Whether correlations count what fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counting {
+    /// They do.
+    Now,
+    /// They do not, and none would.
+    Unasked,
+    /// They do not, but at least one would.
+    Put,
+}
+
+/// What base rules find in one event, with no correlation counting it.
+#[derive(Clone, Debug)]
+pub struct Alone {
+    /// Findings of base rules, in the order of rules.
+    pub findings: Vec<Finding>,
+    /// Whether a correlation counts one of the rules that fired, be it silent: then the event has
+    /// to be [observed](Detector::observe) in its turn, which gives all findings again.
+    pub is_counted: bool,
 }
 
 impl Detector {
@@ -131,21 +155,33 @@ impl Detector {
 
     /// Holds one event against the rules. Findings come in the order of rules.
     pub fn observe(&mut self, subject: &Subject<'_>, at: EventRef, time: Timestamp) -> Vec<Finding> {
+        self.pass(subject, at, time, Counting::Now).findings
+    }
+
+    /// Holds one event against the base rules alone. It depends on nothing seen before, so events
+    /// may be held in any order and by several detectors of one set; windows stay as they are.
+    pub fn observe_alone(&mut self, subject: &Subject<'_>, at: EventRef, time: Timestamp) -> Alone {
+        let pass = self.pass(subject, at, time, Counting::Unasked);
+        Alone { is_counted: pass.counting == Counting::Put, findings: pass.findings }
+    }
+
+    fn pass<'e>(
+        &mut self,
+        subject: &Subject<'e>,
+        at: EventRef,
+        time: Timestamp,
+        counting: Counting,
+    ) -> Pass<'e> {
         self.counters.events += 1;
         let core = Arc::clone(&self.core);
-        let mut pass = Pass { subject: *subject, at, time, fired: Vec::new(), findings: Vec::new() };
-        let plan = match (self.way, subject) {
-            (Way::Plain, _) => None,
-            (Way::Compiled, Subject::Typed(event)) => self.routes.typed(&core, event),
-            (Way::Compiled, Subject::Foreign { json, logsource }) => {
-                self.routes.foreign(&core, json, *logsource)
-            }
-        };
-        match plan {
-            Some(plan) => self.compiled(&core, &plan, &mut pass),
-            None => self.plainly(&core, &mut pass),
+        let mut pass =
+            Pass { subject: *subject, at, time, fired: Vec::new(), findings: Vec::new(), counting };
+        match self.way {
+            Way::Plain => self.plainly(&core, &mut pass),
+            Way::Compiled => self.compiled(&core, &mut pass),
         }
-        self.said(pass.findings)
+        pass.findings = self.said(std::mem::take(&mut pass.findings));
+        pass
     }
 
     /// It is `now`: gives up windows that no event can reach any more, and says which groups have
@@ -226,23 +262,27 @@ impl Detector {
         }
     }
 
-    fn compiled(&mut self, core: &Core, plan: &Plan, pass: &mut Pass<'_>) {
+    fn compiled(&mut self, core: &Core, pass: &mut Pass<'_>) {
+        let plan = match pass.subject {
+            Subject::Typed(event) => self.routes.typed(core, event),
+            Subject::Foreign { json, logsource } => self.routes.foreign(core, json, logsource),
+        };
+        let mut scratch = std::mem::take(&mut self.scratch);
         self.counters.unwanted += u64::from(plan.is_empty());
         self.counters.tried += match pass.subject {
-            Subject::Typed(event) => plan.typed(event, &mut self.scratch),
-            Subject::Foreign { json, .. } => plan.foreign(json, &mut self.scratch),
+            Subject::Typed(event) => plan.typed(event, &mut scratch),
+            Subject::Foreign { json, .. } => plan.foreign(json, &mut scratch),
         };
-        let mut nth = 0;
         let mut seen = None;
-        while let Some(Entry { rule, class, .. }) = plan.fired(&self.scratch, nth) {
-            nth += 1;
+        for Entry { rule, class, .. } in plan.fired(&scratch) {
             let view = match seen.take() {
                 Some((known, view)) if known == class => view,
-                _ => View::new(facts(&pass.subject, class), &core.names),
+                _ => View::taken(facts(&pass.subject, class), &core.names, plan.taken(&scratch)),
             };
             self.fire(core, rule, &view, pass);
             seen = Some((class, view));
         }
+        self.scratch = scratch;
     }
 
     /// Each rule in turn.
@@ -297,7 +337,11 @@ impl Detector {
                 standing: Standing::New,
             });
         }
-        pass.findings.extend(self.windows.arrive(core, at, view, pass.at, pass.time));
+        match pass.counting {
+            Counting::Now => pass.findings.extend(self.windows.arrive(core, at, view, pass.at, pass.time)),
+            _ if core.feeds.get(at).is_some_and(|feeds| !feeds.is_empty()) => pass.counting = Counting::Put,
+            _ => {}
+        }
     }
 }
 

@@ -20,7 +20,7 @@ const HEAD: &str = "title: t\nlogsource: {category: dns}\ndetection:\n";
 
 #[test]
 fn refusals_say_line_reason_and_what_to_do() {
-    refused("title: [", "line", Some(2));
+    refused("title: [", "line", Some(1));
     refused(&format!("{HEAD}  s: {{a: 1}}\n  condition: s and gone\n"), "'gone'", Some(5));
     refused(&format!("{HEAD}  s:\n    a|expand: '%x%'\n  condition: s\n"), "placeholder", Some(5));
     refused(&format!("{HEAD}  s:\n    a|re: '(?=x)'\n  condition: s\n"), "look-around", Some(5));
