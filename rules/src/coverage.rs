@@ -152,8 +152,9 @@ fn technique(cell: &Cell, set: &RuleSet) -> Json {
         ],
         "showSubtechniques": true,
     });
-    if cell.rules == cell.blind {
-        out["color"] = BLIND.into();
+    // A colour hides the score, so it stands only where there is none to show.
+    if let (true, Some(fields)) = (cell.rules == cell.blind, out.as_object_mut()) {
+        fields.insert("color".into(), BLIND.into());
     }
     out
 }

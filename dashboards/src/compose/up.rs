@@ -154,7 +154,7 @@ fn check_rules(paths: &[PathBuf]) -> Result<(), Error> {
             return Err(Error::Rules(format!("{} is not found", path.display())));
         }
         let one = std::slice::from_ref(path);
-        let (sources, unread) = detect::sources(one);
+        let (sources, unread) = detect::sources(one, &[]);
         let set = RuleSet::load(&sources);
         if set.rules().is_empty() {
             let rejected = unread.iter().chain(set.rejected());

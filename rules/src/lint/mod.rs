@@ -74,4 +74,6 @@ pub fn lint(set: &RuleSet, sources: &[Source]) -> Lint {
 }
 
 #[cfg(test)]
+mod proofs;
+#[cfg(test)]
 mod tests;

@@ -58,7 +58,7 @@ fn document(lines: &[&str], names: &[&str]) -> Option<(usize, usize)> {
     let at = lines.iter().position(|line| bears(line)).or_else(|| (!lines.is_empty()).then_some(0))?;
     let is_edge = |line: &&str| line.trim_end() == "---";
     let from = lines.iter().take(at).rposition(is_edge).map_or(0, |edge| edge + 1);
-    let to = lines.iter().skip(at).position(|line| is_edge(&line)).map_or(lines.len(), |length| at + length);
+    let to = lines.iter().skip(at).position(is_edge).map_or(lines.len(), |length| at + length);
     Some((from, to))
 }
 

@@ -23,7 +23,7 @@ const LABEL: &str = "signature: ";
 /// Bytes of the line with the signature.
 const MOST_LINE: usize = 200;
 
-/// Bytes of a pack file. All of `SigmaHQ` packs into 1 MB.
+/// Bytes of a pack file. All of the public Sigma rules take about 1.2 MB.
 pub const PACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// Bytes of what is in it.

@@ -50,7 +50,7 @@ pub fn explain(asked: &Asked<'_>, lang: Lang, out: &mut dyn Write) -> Result<boo
     let subjects: Vec<(Subject<'_>, Timestamp)> =
         events.iter().map(|told| (told.subject(), told.time)).collect();
     let said = match explain::count(&set, &id, &subjects) {
-        Some(counted) => Said::Counted(&set, counted, &subjects),
+        Some(counted) => Said::Counted(&set, Box::new(counted), &subjects),
         None => Said::Single(each(&set, &id, &subjects)),
     };
     match asked.output {
@@ -93,7 +93,7 @@ fn each(set: &RuleSet, id: &str, subjects: &[(Subject<'_>, Timestamp)]) -> Vec<E
 /// What there is to say.
 enum Said<'a> {
     Single(Vec<Explanation>),
-    Counted(&'a RuleSet, Counted, &'a [(Subject<'a>, Timestamp)]),
+    Counted(&'a RuleSet, Box<Counted>, &'a [(Subject<'a>, Timestamp)]),
 }
 
 impl Said<'_> {
@@ -111,7 +111,7 @@ impl Said<'_> {
                     writeln!(out, "{}", serde_json::to_string(one)?)?;
                 }
             }
-            Self::Counted(_, counted, _) => writeln!(out, "{}", serde_json::to_string(counted)?)?,
+            Self::Counted(_, counted, _) => writeln!(out, "{}", serde_json::to_string(&**counted)?)?,
         }
         Ok(())
     }

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use watchpost_rules::pack::{self, PublicKey};
+use watchpost_rules::pack::PublicKey;
 use watchpost_rules::parse::Placeholders;
-use watchpost_rules::{Rejected, RuleSet, Source, shipped};
+use watchpost_rules::{Rejected, RuleSet, Source};
 
 use super::{Error, read};
+use crate::compose::detect;
 
 /// Where the rules are.
 #[derive(Clone, Debug, Default, Args)]
@@ -36,11 +37,7 @@ impl From {
             return Err(Error::NotFound { path: path.clone() });
         }
         let values = self.placeholders.as_deref().map(placeholders).transpose()?.unwrap_or_default();
-        let (sources, mut rejected) = if self.paths.is_empty() {
-            (shipped::shipped(), Vec::new())
-        } else {
-            pack::read_trusted(&self.paths, &keys(&self.trust)?)
-        };
+        let (sources, mut rejected) = detect::sources(&self.paths, &keys(&self.trust)?);
         let set = RuleSet::load_with(&sources, &values);
         rejected.extend(set.rejected().iter().cloned());
         Ok(Loaded { set, sources, rejected })
@@ -48,7 +45,10 @@ impl From {
 }
 
 /// Public keys, each given as text or as a file.
-pub(super) fn keys(given: &[String]) -> Result<Vec<PublicKey>, Error> {
+///
+/// # Errors
+/// A file can not be read, or holds no key.
+pub fn keys(given: &[String]) -> Result<Vec<PublicKey>, Error> {
     let key = |given: &String| {
         let text = if Path::new(given).exists() { read(Path::new(given))? } else { given.clone() };
         PublicKey::parse(&text).map_err(|source| Error::Pack { path: given.clone(), source })

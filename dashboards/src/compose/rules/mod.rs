@@ -20,7 +20,7 @@ use crate::commands::Output;
 use crate::words::Lang;
 
 pub use explain::explain;
-pub use load::{From, placeholders};
+pub use load::{From, keys, placeholders};
 
 /// What can be asked about rules.
 #[derive(Clone, Debug, Subcommand)]

@@ -1,36 +1,35 @@
 //! From detections to a plan: fields get numbers, equal tests become one atom, conditions become
 //! nodes, and each rule hangs on its witness.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use watchpost_model::field::sigma::Class;
 
 use super::fill::Fields;
-use super::lane::{Look, Looks, bits};
+use super::lane::{Look, bits};
 use super::need;
 use super::program::{Atom, Node, NodeId, Program};
+use super::settle::{Asked, Wishes};
 use super::texts::{index, number};
-use super::witness::{Finder, cost};
 use super::{Entry, Plan};
 use crate::ast::{Condition, Expr, Item, Link};
 use crate::compile::{Body, Core, NameId};
 use crate::matcher::{Edge, Pattern, Test};
 use crate::taxonomy::SECURITY_4688;
 
-/// What each further rule that asks the same adds to the cost of a test as a witness.
-const SHARED: u64 = 10;
-
 /// A plan under construction.
 pub(crate) struct Builder<'c> {
     core: &'c Core,
     fields: Fields,
     missing: Option<u32>,
-    lanes: Vec<Looks>,
+    /// How many fields there are.
+    count: u32,
     program: Program,
-    costs: Vec<u64>,
-    groups: HashMap<(u32, Vec<Look>), u32>,
+    looks: Vec<Asked>,
+    by_look: HashMap<(u32, Look), u32, RandomState>,
+    groups: HashMap<(u32, Vec<u32>), u32>,
     asked: HashMap<String, u32>,
     entries: Vec<Entry>,
 }
@@ -48,9 +47,10 @@ impl<'c> Builder<'c> {
             core,
             fields: Fields::default(),
             missing: None,
-            lanes: Vec::new(),
+            count: 0,
             program: Program::default(),
-            costs: Vec::new(),
+            looks: Vec::new(),
+            by_look: HashMap::default(),
             groups: HashMap::new(),
             asked: HashMap::new(),
             entries: Vec::new(),
@@ -69,33 +69,9 @@ impl<'c> Builder<'c> {
     }
 
     /// The plan.
-    pub(crate) fn finish(mut self) -> Plan {
-        // In the order of rules, so that findings come in one order whatever woke them.
-        self.entries.sort_by_key(|entry| entry.rule);
-        let mut wakes = vec![Vec::new(); self.program.atoms.len()];
-        let mut always = Vec::new();
-        let mut finder = Finder { program: &self.program, costs: &self.costs, seen: HashMap::new() };
-        for (at, entry) in self.entries.iter().enumerate() {
-            let at = number(at);
-            match finder.of(entry.root) {
-                Some((_, atoms)) => atoms.iter().for_each(|atom| {
-                    if let Some(woken) = wakes.get_mut(index(*atom))
-                        && woken.last() != Some(&at)
-                    {
-                        woken.push(at);
-                    }
-                }),
-                None => always.push(at),
-            }
-        }
-        Plan {
-            fields: self.fields,
-            lanes: self.lanes.into_iter().map(Looks::build).collect(),
-            program: self.program,
-            wakes: wakes.into_iter().map(Vec::into_boxed_slice).collect(),
-            always,
-            entries: self.entries,
-        }
+    pub(crate) fn finish(self) -> Plan {
+        let Self { fields, count, program, looks, entries, .. } = self;
+        Wishes { fields, count: index(count), program, looks, entries }.settle()
     }
 
     fn condition(&mut self, of: &Condition, at: &[NodeId]) -> NodeId {
@@ -184,20 +160,31 @@ impl<'c> Builder<'c> {
     }
 
     fn group(&mut self, field: u32, looks: Vec<Look>) -> u32 {
+        let looks: Vec<u32> = looks.into_iter().map(|look| self.look(field, look)).collect();
         if let Some(atom) = self.groups.get(&(field, looks.clone())) {
-            // What many rules ask for is what many events have.
-            if let Some(cost) = self.costs.get_mut(index(*atom)) {
-                *cost = cost.saturating_add(SHARED);
-            }
             return *atom;
         }
-        let sum = looks.iter().map(cost).fold(0, u64::saturating_add);
-        let atom = self.atom(Atom::Eager, sum);
-        if let Some(lane) = self.lanes.get_mut(index(field)) {
-            looks.iter().for_each(|look| lane.add(look.clone(), atom));
-        }
+        let (from, to) = self.seek(&looks);
+        let atom = self.atom(Atom::Looks(from, to));
         self.groups.insert((field, looks), atom);
         atom
+    }
+
+    /// The number of a look.
+    fn look(&mut self, field: u32, look: Look) -> u32 {
+        let new = number(self.looks.len());
+        let at = *self.by_look.entry((field, look.clone())).or_insert(new);
+        match self.looks.get_mut(index(at)) {
+            Some(known) => known.times += 1,
+            None => self.looks.push(Asked { field, look, times: 1 }),
+        }
+        at
+    }
+
+    fn seek(&mut self, looks: &[u32]) -> (u32, u32) {
+        let from = number(self.program.looks.len());
+        self.program.looks.extend_from_slice(looks);
+        (from, number(self.program.looks.len()))
     }
 
     /// A test that is asked by itself, at most once per event; where there are looks, only if one
@@ -213,21 +200,18 @@ impl<'c> Builder<'c> {
             return *atom;
         }
         let atom = if gate.is_empty() {
-            self.atom(Atom::Lazy(field, test), u64::MAX)
+            self.atom(Atom::Lazy(field, Box::new(test)))
         } else {
-            let sum = gate.iter().map(cost).fold(0, u64::saturating_add);
-            self.atom(Atom::Gated(field, test), sum)
+            let looks: Vec<u32> = gate.into_iter().map(|look| self.look(field, look)).collect();
+            let gate = self.seek(&looks);
+            self.atom(Atom::Gated(field, Box::new(test), gate))
         };
-        if let Some(lane) = self.lanes.get_mut(index(field)) {
-            gate.into_iter().for_each(|look| lane.add(look, atom));
-        }
         self.asked.insert(key, atom);
         atom
     }
 
-    fn atom(&mut self, atom: Atom, cost: u64) -> u32 {
+    fn atom(&mut self, atom: Atom) -> u32 {
         self.program.atoms.push(atom);
-        self.costs.push(cost);
         number(self.program.atoms.len() - 1)
     }
 
@@ -242,39 +226,20 @@ impl<'c> Builder<'c> {
         (from, number(self.program.kids.len()))
     }
 
-    /// All of these: what fails most and costs least to know comes first.
-    fn all(&mut self, mut kids: Vec<NodeId>) -> NodeId {
+    fn all(&mut self, kids: Vec<NodeId>) -> NodeId {
         if let [only] = kids.as_slice() {
             return *only;
         }
-        kids.sort_by_key(|kid| self.effort(*kid));
         let (from, to) = self.keep(&kids);
         self.node(Node::All(from, to))
     }
 
-    /// One of these: what holds most comes first, of what costs as little to know.
-    fn any(&mut self, mut kids: Vec<NodeId>) -> NodeId {
+    fn any(&mut self, kids: Vec<NodeId>) -> NodeId {
         if let [only] = kids.as_slice() {
             return *only;
         }
-        kids.sort_by_key(|kid| {
-            let (effort, often) = self.effort(*kid);
-            (effort, Reverse(often))
-        });
         let (from, to) = self.keep(&kids);
         self.node(Node::Any(from, to))
-    }
-
-    /// Known atoms first, then whole trees, then tests that must be asked; and how often an atom
-    /// is hit.
-    fn effort(&self, kid: NodeId) -> (u8, u64) {
-        let Some(Node::Atom(atom)) = self.program.nodes.get(index(kid)) else { return (2, 0) };
-        let often = self.costs.get(index(*atom)).copied().unwrap_or(0);
-        match self.program.atoms.get(index(*atom)) {
-            Some(Atom::Eager) => (0, often),
-            Some(Atom::Gated(..)) => (1, often),
-            _ => (3, 0),
-        }
     }
 
     fn field(&mut self, name: NameId, class: Option<Class>) -> u32 {
@@ -337,8 +302,8 @@ impl<'c> Builder<'c> {
     }
 
     fn lane(&mut self) -> u32 {
-        self.lanes.push(Looks::default());
-        number(self.lanes.len() - 1)
+        self.count += 1;
+        self.count - 1
     }
 }
 

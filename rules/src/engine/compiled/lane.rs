@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use foldhash::fast::RandomState;
 
 use super::grams::Grams;
-use super::texts::{index, number};
+use super::texts::index;
 use crate::matcher::Text;
 
 /// What is looked for; texts are folded.
@@ -28,43 +28,72 @@ pub(crate) enum Look {
     Number(u64),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Begin,
-    End,
-    Inside,
+impl Look {
+    /// Whether it is found by looking up rather than by searching.
+    pub(crate) fn is_cheap(&self) -> bool {
+        match self {
+            Self::Exact(_) | Self::Number(_) => true,
+            Self::End(text) => tail(text) == Some(text),
+            Self::Begin(_) | Self::Inside(_) => false,
+        }
+    }
+
+    /// Bytes of its text.
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Self::Exact(text) | Self::Begin(text) | Self::End(text) | Self::Inside(text) => text.len(),
+            Self::Number(_) => 0,
+        }
+    }
+
+    /// Whether the text is so, asked by itself.
+    pub(crate) fn fits(&self, text: Text<'_>) -> bool {
+        match self {
+            _ if text.null => false,
+            Self::Exact(want) => text.folded == want,
+            Self::Begin(want) => text.folded.starts_with(want.as_str()),
+            Self::End(want) => text.folded.ends_with(want.as_str()),
+            Self::Inside(want) => text.folded.contains(want.as_str()),
+            Self::Number(want) => text.number().is_some_and(|number| bits(number) == *want),
+        }
+    }
 }
 
-type Span = (u32, u32);
-
-/// What one field is searched for.
+/// What one field is searched for; looks have numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
     exact: Whole,
     /// Ends that begin with a separator and have no other.
     tails: Whole,
-    numbers: HashMap<u64, Span, RandomState>,
+    numbers: HashMap<u64, u32, RandomState>,
     parts: Option<Grams>,
-    /// By text of `parts`: its hits.
-    by_part: Vec<Span>,
-    hits: Vec<(Place, u32)>,
+    /// By text of `parts`.
+    places: Vec<Places>,
+}
+
+/// The looks for one text, by where it must stand.
+#[derive(Clone, Copy, Debug, Default)]
+struct Places {
+    begin: Option<u32>,
+    end: Option<u32>,
+    inside: Option<u32>,
 }
 
 /// Whole texts, looked up.
 #[derive(Debug, Default)]
 struct Whole {
-    texts: HashMap<Box<str>, Span, RandomState>,
+    texts: HashMap<Box<str>, u32, RandomState>,
     /// A bit per length that there is; most values are told by it.
     lengths: u64,
 }
 
 impl Whole {
-    fn insert(&mut self, text: String, span: Span) {
+    fn insert(&mut self, text: String, look: u32) {
         self.lengths |= length(&text);
-        self.texts.insert(text.into_boxed_str(), span);
+        self.texts.insert(text.into_boxed_str(), look);
     }
 
-    fn get(&self, text: &str) -> Option<Span> {
+    fn get(&self, text: &str) -> Option<u32> {
         (self.lengths & length(text) != 0).then(|| self.texts.get(text).copied()).flatten()
     }
 }
@@ -76,91 +105,54 @@ fn length(text: &str) -> u64 {
 /// A lane being built.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
-    exact: BTreeMap<String, Vec<u32>>,
-    tails: BTreeMap<String, Vec<u32>>,
-    numbers: BTreeMap<u64, Vec<u32>>,
-    parts: BTreeMap<String, Vec<(Place, u32)>>,
+    lane: Lane,
+    parts: BTreeMap<String, Places>,
 }
 
 impl Looks {
-    /// Lets `look` hit `atom`.
-    pub(crate) fn add(&mut self, look: Look, atom: u32) {
-        let (text, place) = match look {
-            Look::Exact(text) => return self.exact.entry(text).or_default().push(atom),
-            Look::Number(bits) => return self.numbers.entry(bits).or_default().push(atom),
-            Look::End(text) if tail(&text) == Some(&text) => {
-                return self.tails.entry(text).or_default().push(atom);
-            }
-            Look::Begin(text) => (text, Place::Begin),
-            Look::End(text) => (text, Place::End),
-            Look::Inside(text) => (text, Place::Inside),
-        };
-        self.parts.entry(text).or_default().push((place, atom));
+    /// Seeks `look` under this number; each is added once.
+    pub(crate) fn add(&mut self, look: Look, number: u32) {
+        let is_cheap = look.is_cheap();
+        match look {
+            Look::Exact(text) => self.lane.exact.insert(text, number),
+            Look::Number(bits) => _ = self.lane.numbers.insert(bits, number),
+            Look::End(text) if is_cheap => self.lane.tails.insert(text, number),
+            Look::Begin(text) => self.parts.entry(text).or_default().begin = Some(number),
+            Look::End(text) => self.parts.entry(text).or_default().end = Some(number),
+            Look::Inside(text) => self.parts.entry(text).or_default().inside = Some(number),
+        }
     }
 
     /// Builds the lane.
     pub(crate) fn build(self) -> Lane {
-        let mut lane = Lane::default();
-        for (text, atoms) in self.exact {
-            let span = lane.keep_all(atoms);
-            lane.exact.insert(text, span);
-        }
-        for (text, atoms) in self.tails {
-            let span = lane.keep_all(atoms);
-            lane.tails.insert(text, span);
-        }
-        for (bits, atoms) in self.numbers {
-            let span = lane.keep_all(atoms);
-            lane.numbers.insert(bits, span);
-        }
+        let mut lane = self.lane;
         if !self.parts.is_empty() {
             lane.parts = Some(Grams::new(self.parts.keys().map(String::as_str)));
         }
-        for hits in self.parts.into_values() {
-            let span = lane.keep(hits.into_iter());
-            lane.by_part.push(span);
-        }
+        lane.places = self.parts.into_values().collect();
         lane
     }
 }
 
 impl Lane {
-    fn keep(&mut self, hits: impl Iterator<Item = (Place, u32)>) -> Span {
-        let from = self.hits.len();
-        self.hits.extend(hits);
-        (number(from), number(self.hits.len()))
-    }
-
-    fn keep_all(&mut self, atoms: Vec<u32>) -> Span {
-        self.keep(atoms.into_iter().map(|atom| (Place::Inside, atom)))
-    }
-
-    fn hits(&self, span: Span) -> &[(Place, u32)] {
-        self.hits.get(index(span.0)..index(span.1)).unwrap_or_default()
-    }
-
-    /// Tells every atom that the text hits, some of them several times.
+    /// Tells every look that the text hits, some of them several times.
     pub(crate) fn scan(&self, text: Text<'_>, hit: &mut impl FnMut(u32)) {
-        let whole = self.exact.get(text.folded);
-        let tail = (self.tails.lengths != 0).then(|| tail(text.folded).and_then(|tail| self.tails.get(tail)));
-        let same = (!self.numbers.is_empty())
-            .then(|| text.number().and_then(|number| self.numbers.get(&bits(number)).copied()));
-        for span in [whole, tail.flatten(), same.flatten()].into_iter().flatten() {
-            self.hits(span).iter().for_each(|(_, atom)| hit(*atom));
+        if self.exact.lengths != 0 {
+            self.exact.get(text.folded).into_iter().for_each(&mut *hit);
+        }
+        if self.tails.lengths != 0 {
+            tail(text.folded).and_then(|tail| self.tails.get(tail)).into_iter().for_each(&mut *hit);
+        }
+        if !self.numbers.is_empty() {
+            let same = text.number().and_then(|number| self.numbers.get(&bits(number)));
+            same.copied().into_iter().for_each(&mut *hit);
         }
         let Some(parts) = &self.parts else { return };
         parts.find(text.folded.as_bytes(), &mut |found| {
-            let Some(span) = self.by_part.get(index(found.which)) else { return };
-            for (place, atom) in self.hits(*span) {
-                let fits = match place {
-                    Place::Inside => true,
-                    Place::End => found.end == text.folded.len(),
-                    Place::Begin => found.begin == 0,
-                };
-                if fits {
-                    hit(*atom);
-                }
-            }
+            let Some(places) = self.places.get(index(found.which)) else { return };
+            let begin = places.begin.filter(|_| found.begin == 0);
+            let end = places.end.filter(|_| found.end == text.folded.len());
+            [places.inside, begin, end].into_iter().flatten().for_each(&mut *hit);
         });
     }
 }

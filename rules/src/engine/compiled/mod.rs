@@ -1,9 +1,8 @@
 //! The quick way: all rules that events of one kind can meet, compiled into one plan.
 //!
-//! Every text test of every rule becomes an atom; equal ones are one. The texts of an event are
-//! sought once per field, whatever the number of rules ([`lane`]); atoms that are hit wake the
-//! rules that hang on them ([`witness`]); only woken rules are evaluated, as tests of known bits
-//! ([`program`]). Regexes are asked when the text has a literal that they need ([`need`]), networks
+//! The tests of rules become atoms, which are made of looks at one field; equal ones are one. The
+//! texts of an event are sought once per field, whatever the number of rules ([`lane`]); looks that
+//! hit wake the rules that hang on them ([`witness`]); only woken rules are evaluated ([`program`]). Regexes are asked when the text has a literal that they need ([`need`]), networks
 //! and comparisons when a rule asks, all once per event.
 //! Where no rule fires, nothing is allocated once the buffers have grown.
 //! Invariant: fires exactly the rules that the plain way fires; tests hold them together.
@@ -14,6 +13,7 @@ mod grams;
 mod lane;
 mod need;
 mod program;
+mod settle;
 mod texts;
 mod witness;
 
@@ -36,10 +36,25 @@ pub(crate) struct Plan {
     /// By field.
     lanes: Vec<Lane>,
     program: Program,
-    /// By atom: the entries that it wakes.
-    wakes: Vec<Box<[u32]>>,
+    wakes: Wakes,
     always: Vec<u32>,
     entries: Vec<Entry>,
+}
+
+/// Which entries each look wakes.
+#[derive(Debug, Default)]
+struct Wakes {
+    /// By look: where its entries begin; one more at the end.
+    starts: Vec<u32>,
+    entries: Vec<u32>,
+}
+
+impl Wakes {
+    fn of(&self, look: u32) -> &[u32] {
+        let at = index(look);
+        let Some([from, to]) = self.starts.get(at..at + 2) else { return &[] };
+        self.entries.get(index(*from)..index(*to)).unwrap_or_default()
+    }
 }
 
 /// A rule of a plan, seen as one class of event.
@@ -124,7 +139,7 @@ impl Plan {
 
     fn run(&self, scratch: &mut Scratch) -> u64 {
         let Scratch { texts, known, woken, awake, fired, .. } = scratch;
-        known.reset(self.program.atoms.len());
+        known.reset(&self.program);
         woken.clear();
         fired.clear();
         if awake.len() < self.entries.len() {
@@ -133,9 +148,9 @@ impl Plan {
         for field in texts.filled() {
             let Some(lane) = self.lanes.get(index(*field)) else { continue };
             for text in texts.values(*field).filter(|text| !text.null) {
-                lane.scan(text, &mut |atom| {
-                    if known.hit(atom, &self.program) {
-                        self.wake(atom, woken, awake);
+                lane.scan(text, &mut |look| {
+                    if known.hit(look) {
+                        self.wake(look, woken, awake);
                     }
                 });
             }
@@ -153,8 +168,8 @@ impl Plan {
         u64::try_from(woken.len() + self.always.len()).unwrap_or(u64::MAX)
     }
 
-    fn wake(&self, atom: u32, woken: &mut Vec<u32>, awake: &mut [bool]) {
-        for at in self.wakes.get(index(atom)).into_iter().flatten() {
+    fn wake(&self, look: u32, woken: &mut Vec<u32>, awake: &mut [bool]) {
+        for at in self.wakes.of(look) {
             if let Some(awake) = awake.get_mut(index(*at))
                 && !*awake
             {
