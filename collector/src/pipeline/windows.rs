@@ -66,14 +66,11 @@ pub(super) fn open(desk: &Desk, settings: &Settings, cursor: u64) -> Result<(Box
     Ok((engine, saved))
 }
 
-/// An engine as it was at `frame`, and the keys of rows that no rule wants. `None` where the rows can
-/// not be used.
-fn restored(
-    desk: &Desk,
-    settings: &Settings,
-    frame: u64,
-    head: &[u8],
-) -> Result<Option<(Box<dyn Engine>, Vec<Vec<u8>>)>, Error> {
+/// An engine as it was, and the keys of rows that no rule wants.
+type Revived = (Box<dyn Engine>, Vec<Vec<u8>>);
+
+/// An engine as it was at `frame`. `None` where the rows can not be used.
+fn restored(desk: &Desk, settings: &Settings, frame: u64, head: &[u8]) -> Result<Option<Revived>, Error> {
     let mut engine = desk.rules.engine();
     let Some(found) = restore(desk, engine.as_mut(), head)? else { return Ok(None) };
     if found.unknown == 0 {
