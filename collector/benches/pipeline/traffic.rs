@@ -291,13 +291,14 @@ impl Source {
     }
 
     fn line(&mut self, time: Timestamp) -> Event {
-        match self.dice.roll(3) {
+        match self.dice.roll(30) {
             0 => {
-                let user = *self.dice.pick(&WORDS);
-                let client = address(10, 0x1e_0000 + self.dice.roll(40));
-                self.login(time, user, client.into(), true)
+                // Accounts of this host: one that entered them all within minutes would be an attack.
+                let user = format!("{}-{}", self.dice.pick(&WORDS), self.ip.octets()[3]);
+                let client = address(10, 0x1e_0000 + u64::from(self.ip.octets()[3]) * 4 + self.dice.roll(4));
+                self.login(time, &user, client.into(), true)
             }
-            1 => self.log(time, "CRON", "(root) CMD (/usr/lib/sysstat/debian-sa1 1 1)"),
+            1..15 => self.log(time, "CRON", "(root) CMD (/usr/lib/sysstat/debian-sa1 1 1)"),
             _ => {
                 let number = self.dice.roll(100_000);
                 self.log(time, "systemd", &format!("app-worker@{number}.service: Deactivated successfully."))
