@@ -31,11 +31,18 @@ impl Tally {
         self.told.iter().filter(|((level, _), _)| *level >= least).map(|(_, told)| told.len()).sum()
     }
 
-    fn print(&self) {
-        println!("{} inputs, {} events, {} flows", self.inputs, self.events, self.flows);
-        for ((level, rule), told) in self.told.iter().rev() {
-            println!("{:8} {:3}  {rule}: {}", level.name(), told.len(), told.first().unwrap());
-        }
+    /// The counts, a rule a line, the gravest first.
+    fn table(&self) -> String {
+        let rows = self.told.iter().rev().map(|((level, rule), told)| {
+            format!("\n{:8} {:3}  {rule}: {}", level.name(), told.len(), told.first().unwrap())
+        });
+        format!(
+            "{} inputs, {} events, {} flows{}",
+            self.inputs,
+            self.events,
+            self.flows,
+            rows.collect::<String>()
+        )
     }
 }
 
@@ -208,7 +215,7 @@ fn harmless_traffic_raises_nothing_grave_and_little_else() {
     let mut tally = Tally::default();
     see_captures(&data, &set, &mut tally);
     see_days(&data, &set, &mut tally);
-    tally.print();
+    println!("{}", tally.table());
     assert!(tally.flows > 1_000, "only {} flows were seen", tally.flows);
     assert_eq!(tally.of(Severity::High), 0, "grave on harmless traffic:\n  {}", said(&tally, Severity::High));
     let medium = u64::try_from(tally.of(Severity::Medium)).unwrap();
@@ -225,6 +232,6 @@ fn an_ordinary_web_server_raises_nothing_above_low() {
     let Some(data) = data("an ordinary web server") else { return };
     let mut tally = Tally::default();
     see_logs(&data, &RuleSet::load(&shipped()), &mut tally);
-    tally.print();
+    println!("{}", tally.table());
     assert_eq!(tally.of(Severity::Medium), 0, "{}", said(&tally, Severity::Medium));
 }
