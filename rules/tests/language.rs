@@ -19,8 +19,13 @@ use watchpost_model::id::EventRef;
 use watchpost_rules::{Counters, Detector, OwnedLogsource, RuleSet, Source, Subject};
 
 fn load(rules: &[Json]) -> RuleSet {
-    let texts: Vec<String> =
-        generate::numbered(rules).iter().map(|rule| yaml_serde::to_string(rule).unwrap()).collect();
+    let numbered = rules.iter().enumerate().map(|(n, rule)| {
+        let mut rule = rule.clone();
+        rule["title"] = format!("r{n}").into();
+        rule["id"] = format!("r{n}").into();
+        yaml_serde::to_string(&rule).unwrap()
+    });
+    let texts: Vec<String> = numbered.collect();
     RuleSet::load(&[Source { name: "generated.yml".into(), text: texts.join("---\n") }])
 }
 
