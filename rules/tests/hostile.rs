@@ -4,11 +4,6 @@
 //! Every file is loaded by a process of its own whose address space and processor time are
 //! limited by the system, so that what exceeds them dies there and fails the test here. A table
 //! of peak memory and processor time is printed (`--nocapture`).
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "helpers of a test may fail it, and figures must be seen"
-)]
 
 use std::process::Command;
 

@@ -465,7 +465,14 @@ impl Key<'_> {
                         next.push(Form::Bytes(bytes));
                     }
                     Modifier::Base64 => next.push(Form::text(STANDARD.encode(self.bytes(form, value)?))),
-                    Modifier::Base64Offset => next.extend(offsets(&self.bytes(form, value)?)),
+                    Modifier::Base64Offset => {
+                        let bytes = self.bytes(form, value)?;
+                        // Of one byte, nothing is certain at one of the offsets: it would be found anywhere.
+                        if bytes.len() < 2 {
+                            return Err(self.bad(value, "write at least two characters"));
+                        }
+                        next.extend(offsets(&bytes));
+                    }
                     _ => next.push(form),
                 }
             }
