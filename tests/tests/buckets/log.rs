@@ -36,8 +36,8 @@ impl Read {
             return Err(format!("no parser for logs of type {kind}"));
         }
         let mut events = Vec::new();
-        let mut keep = |event: &Event| {
-            events.push(event.clone());
+        let mut keep = |event: Event| {
+            events.push(event);
             Ok(())
         };
         logs::each(name, &data.join(crate::text(case, "/log")), &mut keep).map_err(|e| e.to_string())?;
