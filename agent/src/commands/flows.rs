@@ -58,7 +58,28 @@ pub enum Error {
 /// # Errors
 /// See [`Error`]: in the case of `Damaged`, records have been handed over all the same.
 pub fn each(read: &Path, take: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<Summary, Error> {
-    let mut source = Replay::open(read).map_err(|source| Error::Open { path: read.to_owned(), source })?;
+    let opened = Replay::open(read).map_err(|source| Error::Open { path: read.to_owned(), source })?;
+    every(opened, read, take)
+}
+
+/// Reads a capture from anything that can be read; `name` stands for it in errors.
+///
+/// # Errors
+/// As [`each`].
+pub fn each_from(
+    from: impl io::Read + 'static,
+    name: &Path,
+    take: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<Summary, Error> {
+    let opened = Replay::from_reader(from).map_err(|source| Error::Open { path: name.to_owned(), source })?;
+    every(opened, name, take)
+}
+
+fn every(
+    mut source: Replay,
+    read: &Path,
+    take: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<Summary, Error> {
     let place = Place { rung: "replay", ..Place::default() };
     let mut sensor = Sensor::new(Settings::offline(), place, Vec::new());
     let mut summary = Summary::default();

@@ -63,11 +63,28 @@ const CHUNK: usize = 64 * 1024;
 pub fn each(
     source: &str,
     read: &Path,
-    take: &mut dyn FnMut(&Event) -> std::io::Result<()>,
+    take: &mut dyn FnMut(Event) -> std::io::Result<()>,
+) -> Result<Summary, Error> {
+    if Format::named(source).is_none() {
+        return Err(unknown(source));
+    }
+    let file = File::open(read).map_err(|source| Error::Read { path: read.to_owned(), source })?;
+    each_from(source, file, read, take)
+}
+
+/// Parses what can be read from `from` as `source`; `name` stands for it in errors.
+///
+/// # Errors
+/// As [`each`].
+pub fn each_from(
+    source: &str,
+    from: impl Read,
+    name: &Path,
+    take: &mut dyn FnMut(Event) -> std::io::Result<()>,
 ) -> Result<Summary, Error> {
     let format = Format::named(source).ok_or_else(|| unknown(source))?;
-    let failed = |source| Error::Read { path: read.to_owned(), source };
-    let mut file = BufReader::with_capacity(CHUNK, File::open(read).map_err(failed)?);
+    let failed = |source| Error::Read { path: name.to_owned(), source };
+    let mut file = BufReader::with_capacity(CHUNK, from);
     let reference = Reference { now: clock::now(), zone: TimeZone::system() };
     let mut run = Run { reader: Reader::new(format), reference, summary: Summary::default(), take };
     let (mut buffer, mut chunk) = (LineBuffer::default(), vec![0; CHUNK]);
@@ -85,7 +102,7 @@ pub fn each(
         run.line(line.text(), line.cut)?;
     }
     let left = run.reader.finish();
-    run.tell(&left)?;
+    run.tell(left)?;
     Ok(run.summary)
 }
 
@@ -127,7 +144,7 @@ struct Run<'a> {
     reader: Reader,
     reference: Reference,
     summary: Summary,
-    take: &'a mut dyn FnMut(&Event) -> std::io::Result<()>,
+    take: &'a mut dyn FnMut(Event) -> std::io::Result<()>,
 }
 
 impl Run<'_> {
@@ -139,14 +156,14 @@ impl Run<'_> {
             return Ok(());
         }
         let events = self.reader.take(Line { text, cut }, &self.reference);
-        self.tell(&events)
+        self.tell(events)
     }
 
-    fn tell(&mut self, events: &[Event]) -> Result<(), Error> {
+    fn tell(&mut self, events: Vec<Event>) -> Result<(), Error> {
         for event in events {
-            (self.take)(event).map_err(Error::Write)?;
             self.summary.events += 1;
             self.summary.raw += u64::from(event.text(f::PARSE) == Some("raw"));
+            (self.take)(event).map_err(Error::Write)?;
         }
         Ok(())
     }

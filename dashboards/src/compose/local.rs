@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use watchpost_model::asset::Host;
 
-use crate::cli::{DrillArgs, RulesCommand};
+use crate::cli::DrillArgs;
 use crate::client::Source;
 use crate::clock;
 use crate::commands::Output;
@@ -52,32 +52,35 @@ impl Error {
     }
 }
 
-/// `detect`: 0 nothing found, 1 something found.
+/// `detect`: 0 nothing found, 1 something found. Inputs that can not be read (to their end) are an
+/// error, after everything else has been searched.
 ///
 /// # Errors
-/// The file, the rules or the output can not be used.
+/// A file, the rules or the output can not be used.
 #[expect(clippy::print_stderr, reason = "the summary is for people, the matches are for programs")]
 pub fn detect(arguments: &detect::Arguments, out: &mut dyn Write) -> Result<Exit, Error> {
-    let detect::Summary { events, unreadable, findings, rejected } = detect::run(arguments, out)?;
-    eprintln!("{events} events, {unreadable} unreadable, {findings} matches");
-    if rejected > 0 {
-        eprintln!("{rejected} rules rejected; run `watchpost rules check` on the same paths to see why");
+    let mut summary = detect::run(arguments, out)?;
+    // Findings first: both may go to the same terminal.
+    out.flush()?;
+    if summary.events > 0 || summary.failed.is_empty() {
+        eprint!("{}", crate::clean::neutral_lines(&summary.told()));
     }
-    Ok(if findings > 0 { Exit::Findings } else { Exit::Fine })
+    let last = summary.failed.pop();
+    for error in &summary.failed {
+        eprintln!("watchpost: {}", crate::clean::neutral_lines(&error.to_string()));
+    }
+    match last {
+        Some(error) => Err(error.into()),
+        None => Ok(if summary.findings > 0 { Exit::Findings } else { Exit::Fine }),
+    }
 }
 
-/// `rules check` and `rules explain`: 1 when something is rejected, or when the rule does not fire.
+/// `rules`: 1 when something is rejected, the rule does not fire or the signature does not hold.
 ///
 /// # Errors
-/// A rule or event file can not be read.
-pub fn rules(command: &RulesCommand, out: &mut dyn Write) -> Result<Exit, Error> {
-    let good = match command {
-        RulesCommand::Check { paths } => rules::check(paths, out)?.clean,
-        RulesCommand::Explain { rule, event, format } => {
-            rules::explain(rule, event, *format == Output::Json, out)?
-        }
-    };
-    Ok(if good { Exit::Fine } else { Exit::Findings })
+/// A file can not be read or written.
+pub fn rules(command: &rules::Command, lang: Lang, out: &mut dyn Write) -> Result<Exit, Error> {
+    Ok(if rules::run(command, lang, out)? { Exit::Fine } else { Exit::Findings })
 }
 
 /// The capture rung of this machine's agent, as the collector last heard; empty where it knows none.

@@ -25,8 +25,8 @@ const MOST_REMEMBERED: usize = 4_096;
 /// The buckets that each class of an event meets.
 pub(crate) type Meets = Vec<(Option<Class>, Vec<usize>)>;
 
-/// The plan, or nothing where it can not be compiled and rules are tried one by one.
-pub(crate) type Route = Option<Arc<Plan>>;
+/// The way an event goes.
+pub(crate) type Route = Arc<Plan>;
 
 /// Every plan compiled so far.
 #[derive(Debug, Default)]
@@ -38,6 +38,12 @@ impl Plans {
         let mut plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         plans.entry(meets).or_insert_with_key(|meets| compile(core, meets)).clone()
     }
+
+    /// Every bucket that an event has met so far, in order.
+    pub(crate) fn met(&self) -> std::collections::BTreeSet<usize> {
+        let plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.keys().flatten().flat_map(|(_, buckets)| buckets).copied().collect()
+    }
 }
 
 fn compile(core: &Core, meets: &Meets) -> Route {
@@ -47,7 +53,7 @@ fn compile(core: &Core, meets: &Meets) -> Route {
             bucket.rules.iter().for_each(|rule| builder.add(*rule, *class));
         }
     }
-    builder.finish().map(Arc::new)
+    Arc::new(builder.finish())
 }
 
 /// What one detector remembers of the events it saw.
