@@ -1,7 +1,7 @@
 //! A loaded rule set.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -177,7 +177,8 @@ struct Loading {
     digests: Vec<[u8; 32]>,
     correlations: Vec<(CorrelationRule, String, [u8; 32])>,
     filters: Vec<(FilterRule, String, [u8; 32])>,
-    by_name: BTreeMap<String, usize>,
+    /// Rules by name, in the order in which they were loaded; files may use the same names.
+    by_name: BTreeMap<String, Vec<usize>>,
     rejected: Vec<Rejected>,
     remarks: Vec<Rejected>,
     twins: Vec<Twin>,
@@ -229,7 +230,7 @@ impl Loading {
             }
         }
         if !head.name.is_empty() {
-            self.by_name.entry(head.name.clone()).or_insert(at);
+            self.by_name.entry(head.name.clone()).or_default().push(at);
         }
         self.digests.push(joined_digest([public.meta.id.as_bytes(), &text]));
         self.core.rules.push(Arc::new(public));
@@ -257,7 +258,7 @@ impl Loading {
         let targets: Vec<usize> = if filter.rules.is_empty() {
             (0..self.core.rules.len()).collect()
         } else {
-            filter.rules.iter().filter_map(|name| self.find(name)).collect()
+            filter.rules.iter().filter_map(|name| self.find(name, file)).collect()
         };
         let names = &mut self.core.names;
         let detection = filter.detection.rename(&mut |name: String| names.intern(&name));
@@ -285,8 +286,27 @@ impl Loading {
         }
     }
 
-    fn find(&self, name: &str) -> Option<usize> {
-        self.core.by_id.get(name).or_else(|| self.by_name.get(name)).copied()
+    /// The rule of this id, or of this name: the one in the same file, else the only one of that name.
+    fn find(&self, name: &str, file: &str) -> Option<usize> {
+        if let Some(at) = self.core.by_id.get(name) {
+            return Some(*at);
+        }
+        let named = self.by_name.get(name)?;
+        let own = |at: &&usize| self.core.rules.get(**at).is_some_and(|rule| rule.file == file);
+        match (named.iter().find(own), named.as_slice()) {
+            (Some(own), _) => Some(*own),
+            (None, [only]) => Some(*only),
+            _ => None,
+        }
+    }
+
+    /// Why [`Loading::find`] found nothing.
+    fn unfound(&self, name: &str) -> &'static str {
+        if self.by_name.contains_key(name) {
+            "which several files have; name it by its id"
+        } else {
+            "which is not loaded; add it or correct the name"
+        }
     }
 
     /// Adds every correlation. One may count another, wherever that stands: those whose rules are
@@ -294,11 +314,16 @@ impl Loading {
     fn correlations(&mut self) {
         let mut waiting = std::mem::take(&mut self.correlations);
         for _ in 1..MOST_LEVELS {
-            let ready = |loading: &Self, from: &CorrelationRule| {
-                from.rules.iter().all(|name| loading.find(name).is_some())
+            // A name may mean a correlation of the same file that is not there yet.
+            let expected: BTreeSet<(String, String)> =
+                waiting.iter().map(|(from, file, _)| (file.clone(), from.head.name.clone())).collect();
+            let ready = |loading: &Self, from: &CorrelationRule, file: &String| {
+                from.rules.iter().all(|name| {
+                    !expected.contains(&(file.clone(), name.clone())) && loading.find(name, file).is_some()
+                })
             };
             let (now, later): (Vec<_>, Vec<_>) =
-                waiting.into_iter().partition(|(from, ..)| ready(self, from));
+                waiting.into_iter().partition(|(from, file, _)| ready(self, from, file));
             waiting = later;
             if now.is_empty() {
                 break;
@@ -319,18 +344,18 @@ impl Loading {
     fn correlation(&mut self, from: &CorrelationRule, file: &str, text: [u8; 32]) -> Result<(), String> {
         let mut members = Vec::with_capacity(from.rules.len());
         for name in &from.rules {
-            let at = self.find(name).ok_or_else(|| {
-                format!(
-                    "correlation '{}' names rule '{name}', which is not loaded; add it or correct the name",
-                    from.head.title
-                )
+            let at = self.find(name, file).ok_or_else(|| {
+                format!("correlation '{}' names rule '{name}', {}", from.head.title, self.unfound(name))
             })?;
             members.push(at);
         }
-        let group = from.group_by.iter().map(|key| (key.clone(), self.fields(from, key, &members))).collect();
+        let group =
+            from.group_by.iter().map(|key| (key.clone(), self.fields(from, file, key, &members))).collect();
         let counted = match &from.kind {
-            Counting::Values(fields) => fields.iter().map(|key| self.fields(from, key, &members)).collect(),
-            Counting::Figure(_, field) => vec![self.fields(from, field, &members)],
+            Counting::Values(fields) => {
+                fields.iter().map(|key| self.fields(from, file, key, &members)).collect()
+            }
+            Counting::Figure(_, field) => vec![self.fields(from, file, field, &members)],
             _ => Vec::new(),
         };
         let joined = Joined {
@@ -364,14 +389,14 @@ impl Loading {
     }
 
     /// The field that `key` means in each base rule: through an alias, or itself.
-    fn fields(&mut self, from: &CorrelationRule, key: &str, members: &[usize]) -> Vec<NameId> {
+    fn fields(&mut self, from: &CorrelationRule, file: &str, key: &str, members: &[usize]) -> Vec<NameId> {
         let alias = from.aliases.iter().find(|(alias, _)| alias == key).map(|(_, mapping)| mapping);
         let mut fields = Vec::with_capacity(members.len());
         for member in members {
             let named = alias.and_then(|mapping| {
                 mapping
                     .iter()
-                    .find(|(rule, _)| self.find(rule) == Some(*member))
+                    .find(|(rule, _)| self.find(rule, file) == Some(*member))
                     .map(|(_, field)| field.as_str())
             });
             fields.push(self.core.names.intern(named.unwrap_or(key)));

@@ -88,7 +88,6 @@ pub(super) enum What {
 pub(super) struct Outcome {
     pub(super) said: Vec<Said>,
     pub(super) forgotten: u64,
-    pub(super) late: bool,
 }
 
 /// A window end at which a finding is due: its last entry's place, and the verdict where the
@@ -114,9 +113,6 @@ impl Group {
         name: &dyn Fn(Timestamp) -> FindingId,
     ) -> Outcome {
         let time = entry.time;
-        if time < self.watermark(rule) {
-            return Outcome { late: true, ..Outcome::default() };
-        }
         let at = self.entries.partition_point(|other| other.order() <= entry.order());
         if at.checked_sub(1).and_then(|at| self.entries.get(at)).is_some_and(|before| before.is_same(&entry))
         {
@@ -132,7 +128,7 @@ impl Group {
         let forgotten = self.drop_oldest(over);
         let said = if at < over { Vec::new() } else { self.judge(time, rule, name) };
         self.settle(rule);
-        Outcome { said, forgotten, late: false }
+        Outcome { said, forgotten }
     }
 
     /// Takes back the entry that another correlation's finding was.
@@ -147,6 +143,11 @@ impl Group {
         };
         let gone = self.entries.remove(at);
         if gone.time < self.watermark(rule) { Vec::new() } else { self.judge(gone.time, rule, name) }
+    }
+
+    /// Whether an entry of this time comes too late for windows that were judged.
+    pub(super) fn is_late(&self, time: Timestamp, rule: &Joined) -> bool {
+        time < self.watermark(rule)
     }
 
     /// No window that ends before this is judged again.

@@ -3,7 +3,7 @@
 //! The findings of a group are a function of the set of its entries (`group`), so the order in
 //! which events come does not matter as long as none comes later than the *allowance* of its
 //! correlation: the timespan, but at least five minutes and at most an hour, behind the newest
-//! event of its group. What is later is counted and left out. A finding is said as soon as its
+//! event of its group. What is later is counted and judged apart, among what is as late. A finding is said as soon as its
 //! condition is true; a late event amends it, and never repeats it.
 //!
 //! Correlations that count correlations get the same treatment: an entry there is a finding here,
@@ -61,6 +61,11 @@ const ALLOWANCE: (Duration, Duration) = (Duration::from_secs(300), Duration::fro
 /// How late an event may come to a window of this length.
 pub(crate) fn allowance(timespan: Duration) -> Duration {
     timespan.clamp(ALLOWANCE.0, ALLOWANCE.1)
+}
+
+/// Key of the windows for what comes too late: one byte more than lengths and values can end with.
+fn behind(key: &[u8]) -> Box<[u8]> {
+    [key, &[1]].concat().into()
 }
 
 /// What was given up, and what there is.
@@ -190,35 +195,51 @@ impl Windows {
     }
 
     fn insert(&mut self, core: &Core, joined: &Joined, way: &Arrival, entry: Entry) -> Vec<Said> {
-        let at = self.open(joined, way);
+        let at = self.lane(joined, way, entry.time);
         let event = entry.event();
         let name = |time| told::name(core, way, time, event);
         let Some(slot) = self.store.get_mut(at) else { return Vec::new() };
-        let Outcome { said, forgotten, late } = slot.group.insert(entry, joined, &name);
+        let Outcome { said, forgotten } = slot.group.insert(entry, joined, &name);
         self.counters.forgotten += forgotten;
-        self.counters.late += u64::from(late);
         self.store.mark(at);
         said
+    }
+
+    /// The group for an entry of this time. What is too late for its group's windows is judged apart,
+    /// in windows and by a watermark of its own: a single sender with a fast clock, or a spool that is
+    /// sent hours later, must not blind a group. What is too late even there begins those windows anew.
+    fn lane(&mut self, joined: &Joined, way: &Arrival, time: Timestamp) -> u32 {
+        let correlation = u32::try_from(way.correlation).unwrap_or(u32::MAX);
+        let known = self.store.find(correlation, &way.key).and_then(|at| self.store.get(at));
+        if !known.is_some_and(|slot| slot.group.is_late(time, joined)) {
+            return self.open(joined, correlation, &way.key);
+        }
+        self.counters.late += 1;
+        let at = self.open(joined, correlation, &behind(&way.key));
+        if let Some(slot) = self.store.get_mut(at).filter(|slot| slot.group.is_late(time, joined)) {
+            slot.group = group::Group::default();
+        }
+        at
     }
 
     fn remove(&mut self, core: &Core, joined: &Joined, way: &Arrival, source: FindingId) -> Vec<Said> {
-        let Some(at) = u32::try_from(way.correlation).ok().and_then(|of| self.store.find(of, &way.key))
-        else {
-            return Vec::new();
-        };
-        // Named after what is taken back: no event of its own leads here.
-        let name = |time| told::name_after(core, way, time, source);
-        let Some(slot) = self.store.get_mut(at) else { return Vec::new() };
-        let said = slot.group.remove(source, joined, &name);
-        self.store.mark(at);
-        said
+        let correlation = u32::try_from(way.correlation).unwrap_or(u32::MAX);
+        let mut out = Vec::new();
+        for key in [way.key.clone(), behind(&way.key)] {
+            let Some(at) = self.store.find(correlation, &key) else { continue };
+            // Named after what is taken back: no event of its own leads here.
+            let name = |time| told::name_after(core, way, time, source);
+            let Some(slot) = self.store.get_mut(at) else { continue };
+            out.extend(slot.group.remove(source, joined, &name));
+            self.store.mark(at);
+        }
+        out
     }
 
     /// The group of this key, made if there is none; fresh from now on.
-    fn open(&mut self, joined: &Joined, way: &Arrival) -> u32 {
-        let correlation = u32::try_from(way.correlation).unwrap_or(u32::MAX);
+    fn open(&mut self, joined: &Joined, correlation: u32, key: &[u8]) -> u32 {
         self.drop_old(correlation, joined, DROPS_PER_ARRIVAL);
-        if let Some(at) = self.store.find(correlation, &way.key) {
+        if let Some(at) = self.store.find(correlation, key) {
             self.store.touch(at, self.clock);
             return at;
         }
@@ -228,7 +249,7 @@ impl Windows {
             self.store.remove(at);
             self.counters.evicted += 1;
         }
-        self.store.add(correlation, &way.key, self.clock)
+        self.store.add(correlation, key, self.clock)
     }
 
     /// Drops groups that no event within the allowance can reach any more.
@@ -287,7 +308,8 @@ impl Windows {
             // Heard now, whatever the sender's clock says.
             entry.time = self.clock;
         }
-        let at = self.open(joined, way);
+        let correlation = u32::try_from(way.correlation).unwrap_or(u32::MAX);
+        let at = self.open(joined, correlation, &way.key);
         let Some(slot) = self.store.get_mut(at) else { return Vec::new() };
         let beat = slot.group.beat(entry, joined, allowed);
         self.counters.late += u64::from(beat.late);

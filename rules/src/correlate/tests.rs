@@ -231,11 +231,21 @@ fn what_later_events_deny_is_withdrawn() {
 }
 
 #[test]
-fn what_comes_too_late_is_counted_and_changes_nothing() {
+fn what_comes_too_late_is_counted_and_changes_nothing_that_was_said() {
     let mut feed = Feed::new(COUNT);
     assert_eq!([feed.failed(1_000), feed.failed(700), feed.failed(699)], [0, 0, 0]);
     assert_eq!(feed.detector.counters().late, 1);
     assert_eq!([feed.failed(701), feed.failed(702)], [0, 1]);
+}
+
+#[test]
+fn one_event_from_the_future_does_not_blind_a_group() {
+    let mut feed = Feed::new(COUNT);
+    assert_eq!(feed.failed(90_000), 0);
+    assert_eq!([feed.failed(1_000), feed.failed(1_001), feed.failed(1_002)], [0, 0, 1]);
+    assert_eq!(feed.detector.counters().late, 3, "all of them behind the one");
+    // An older log after a newer one begins its windows anew.
+    assert_eq!([feed.failed(100), feed.failed(101), feed.failed(102)], [0, 0, 1]);
 }
 
 #[test]
@@ -420,4 +430,34 @@ fn a_condition_says_which_rules_must_come_together() {
         "correlation: {type: temporal, group-by: [source.ip], timespan: 10s, condition: failed or passed}\n",
     );
     assert_eq!(feed.login(1, 1, "root", "failure").len(), 1);
+}
+
+#[test]
+fn a_name_means_the_rule_of_the_same_file_and_an_ambiguous_one_is_refused() {
+    let base = |id: &str, outcome: &str| {
+        format!(
+            "title: {id}\nname: seen\nid: {id}\nlogsource: {{product: linux, service: sshd}}\ndetection:\n  s: {{event.outcome: {outcome}}}\n  condition: s\n"
+        )
+    };
+    let counting = |id: &str| {
+        format!(
+            "---\ntitle: count {id}\nid: {id}\ncorrelation: {{type: event_count, rules: [seen], group-by: [source.ip], timespan: 60s, condition: {{gte: 1}}}}\n"
+        )
+    };
+    let source = |name: &str, text: String| Source { name: name.into(), text };
+    let set = RuleSet::load(&[
+        source("a.yml", base("a", "failure")),
+        source("b.yml", base("b", "success") + &counting("of-b")),
+        source("c.yml", counting("of-any").trim_start_matches("---\n").to_owned()),
+    ]);
+    let reasons: Vec<&str> = set.rejected().iter().map(|rejected| rejected.reason.as_str()).collect();
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
+    assert!(reasons[0].contains("several files") && set.rejected()[0].file == "c.yml", "{reasons:?}");
+    let mut feed = Feed { detector: Detector::new(&set), index: 0 };
+    let said = feed.login(1, 1, "root", "success");
+    let names: Vec<&str> = said.iter().map(|finding| finding.rule.meta.id.as_str()).collect();
+    assert_eq!(names, ["of-b"]);
+    let said = feed.login(2, 1, "root", "failure");
+    let names: Vec<&str> = said.iter().map(|finding| finding.rule.meta.id.as_str()).collect();
+    assert_eq!(names, ["a"]);
 }
