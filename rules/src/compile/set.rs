@@ -10,7 +10,7 @@ use watchpost_model::FieldId;
 use super::core::{Body, Bucket, Core, Joined};
 use super::names::NameId;
 use super::rule::{Rule, rule};
-use crate::ast::{Compare, CorrelationRule, Counting, DetectionRule, Document, FilterRule, Head};
+use crate::ast::{Compare, Condition, CorrelationRule, Counting, DetectionRule, Document, FilterRule, Head};
 use crate::correlate::allowance;
 use crate::lint;
 use crate::pack::{Blind, Rejected, Source};
@@ -131,6 +131,28 @@ fn least(from: &CorrelationRule) -> u64 {
     match from.kind {
         Counting::When(..) | Counting::Figure(..) | Counting::Silence => 1,
         _ => from.bounds.iter().map(bound).max().unwrap_or(0),
+    }
+}
+
+/// Whether one entry more never makes the condition false.
+fn rising(from: &CorrelationRule) -> bool {
+    match &from.kind {
+        Counting::When(of, turns) if turns.is_empty() => affirms(of),
+        Counting::When(_, turns) => turns.iter().all(|turn| turn.lacks.is_empty()),
+        // A number may be negative.
+        Counting::Figure(..) | Counting::Silence => false,
+        Counting::Events | Counting::Values(_) | Counting::Rules(_) => {
+            from.bounds.iter().all(|(how, _)| matches!(how, Compare::Gte | Compare::Gt))
+        }
+    }
+}
+
+/// Whether a condition denies nothing.
+fn affirms(of: &Condition) -> bool {
+    match of {
+        Condition::All(parts) | Condition::Any(parts) => parts.iter().all(affirms),
+        Condition::Not(_) => false,
+        Condition::AtLeast(..) | Condition::Is(_) => true,
     }
 }
 
@@ -342,6 +364,7 @@ impl Loading {
             allowance: allowance(from.timespan),
             bounds: from.bounds.clone(),
             least: least(from),
+            rising: rising(from),
             digest: self.meaning(from, &members, text),
         };
         let before = self.core.rules.len();
