@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use watchpost_model::FieldId;
 
+use super::chained;
 use super::core::{Body, Bucket, Core, Joined};
 use super::names::NameId;
 use super::rule::{Rule, rule};
@@ -312,10 +313,10 @@ impl Loading {
     }
 
     /// Adds every correlation. One may count another, wherever that stands: those whose rules are
-    /// there go first, round by round, so that none can count itself.
+    /// there go first, level by level, so that none can count itself and no tower is too high.
     fn correlations(&mut self) {
         let mut waiting = std::mem::take(&mut self.correlations);
-        for _ in 1..MOST_LEVELS {
+        for _ in 0..MOST_LEVELS {
             let ready = |loading: &Self, from: &CorrelationRule| {
                 from.rules.iter().all(|name| loading.find(name).is_some())
             };
@@ -327,7 +328,41 @@ impl Loading {
             }
             self.add_correlations(now);
         }
-        self.add_correlations(waiting);
+        let rings = chained::rings(&waiting.iter().map(|(from, ..)| from).collect::<Vec<_>>());
+        // First those that are wrong themselves, as only the first notes are given their lines.
+        let whole = |from: &CorrelationRule| from.rules.iter().all(|name| self.find(name).is_some());
+        let mut left: Vec<_> = waiting.iter().zip(rings).collect();
+        left.sort_by_key(|((from, ..), in_ring)| !(*in_ring || whole(from)));
+        for ((from, file, _), in_ring) in left {
+            let reason = self.refusal(from, in_ring, &waiting);
+            self.rejected.push(note(file, reason));
+        }
+    }
+
+    /// Why a correlation is left over when all that can be loaded is.
+    fn refusal(
+        &self,
+        from: &CorrelationRule,
+        in_ring: bool,
+        waiting: &[(CorrelationRule, String, [u8; 32])],
+    ) -> String {
+        let title = &from.head.title;
+        let Some(name) = from.rules.iter().find(|name| self.find(name).is_none()) else {
+            return format!(
+                "correlation '{title}' stands on {MOST_LEVELS} levels of other correlations, and no more are loaded; count fewer on each other"
+            );
+        };
+        if in_ring {
+            return format!(
+                "correlation '{title}' is in a cycle: it counts '{name}', which counts it in turn; take one out of the other's 'rules'"
+            );
+        }
+        if waiting.iter().any(|(other, ..)| chained::answers(other, name)) {
+            return format!(
+                "correlation '{title}' counts correlation '{name}', which was refused; see there"
+            );
+        }
+        format!("correlation '{title}' names rule '{name}', which is not loaded; add it or correct the name")
     }
 
     fn add_correlations(&mut self, correlations: Vec<(CorrelationRule, String, [u8; 32])>) {
