@@ -51,8 +51,17 @@ pub(crate) struct Joined {
     pub(crate) bounds: Vec<(Compare, u64)>,
     /// Entries without which the condition can not hold.
     pub(crate) least: u64,
+    /// Whether a window in which the condition holds still satisfies it with one entry more.
+    pub(crate) rising: bool,
     /// Equal as long as the correlation and all that it counts mean the same.
     pub(crate) digest: [u8; 16],
+}
+
+impl Joined {
+    /// Whether a window that counts so much satisfies the bounds.
+    pub(crate) fn within(&self, count: u64) -> bool {
+        self.bounds.iter().all(|(how, number)| how.holds(&count, number))
+    }
 }
 
 /// Rules of one logsource.

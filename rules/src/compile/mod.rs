@@ -3,6 +3,7 @@
 //!
 //! Loading never fails: what can not be used is listed with its reason, the rest works.
 
+mod chained;
 mod core;
 mod names;
 mod rule;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use watchpost_model::FieldId;
 
+use super::chained;
 use super::core::{Body, Bucket, Core, Joined};
 use super::names::NameId;
 use super::rule::{Rule, rule};
-use crate::ast::{Compare, CorrelationRule, Counting, DetectionRule, Document, FilterRule, Head};
+use crate::ast::{Compare, Condition, CorrelationRule, Counting, DetectionRule, Document, FilterRule, Head};
 use crate::correlate::allowance;
 use crate::lint;
 use crate::pack::{Blind, Rejected, Source};
@@ -131,6 +132,28 @@ fn least(from: &CorrelationRule) -> u64 {
     match from.kind {
         Counting::When(..) | Counting::Figure(..) | Counting::Silence => 1,
         _ => from.bounds.iter().map(bound).max().unwrap_or(0),
+    }
+}
+
+/// Whether one entry more never makes the condition false.
+fn rising(from: &CorrelationRule) -> bool {
+    match &from.kind {
+        Counting::When(of, turns) if turns.is_empty() => affirms(of),
+        Counting::When(_, turns) => turns.iter().all(|turn| turn.lacks.is_empty()),
+        // A number may be negative.
+        Counting::Figure(..) | Counting::Silence => false,
+        Counting::Events | Counting::Values(_) | Counting::Rules(_) => {
+            from.bounds.iter().all(|(how, _)| matches!(how, Compare::Gte | Compare::Gt))
+        }
+    }
+}
+
+/// Whether a condition denies nothing.
+fn affirms(of: &Condition) -> bool {
+    match of {
+        Condition::All(parts) | Condition::Any(parts) => parts.iter().all(affirms),
+        Condition::Not(_) => false,
+        Condition::AtLeast(..) | Condition::Is(_) => true,
     }
 }
 
@@ -310,10 +333,10 @@ impl Loading {
     }
 
     /// Adds every correlation. One may count another, wherever that stands: those whose rules are
-    /// there go first, round by round, so that none can count itself.
+    /// there go first, level by level, so that none can count itself and no tower is too high.
     fn correlations(&mut self) {
         let mut waiting = std::mem::take(&mut self.correlations);
-        for _ in 1..MOST_LEVELS {
+        for _ in 0..MOST_LEVELS {
             // A name may mean a correlation of the same file that is not there yet.
             let expected: BTreeSet<(String, String)> =
                 waiting.iter().map(|(from, file, _)| (file.clone(), from.head.name.clone())).collect();
@@ -330,7 +353,44 @@ impl Loading {
             }
             self.add_correlations(now);
         }
-        self.add_correlations(waiting);
+        let rings = chained::rings(&waiting.iter().map(|(from, ..)| from).collect::<Vec<_>>());
+        // First those that are wrong themselves, as only the first notes are given their lines.
+        let whole = |from: &CorrelationRule, file: &str| {
+            from.rules.iter().all(|name| self.find(name, file).is_some())
+        };
+        let mut left: Vec<_> = waiting.iter().zip(rings).collect();
+        left.sort_by_key(|((from, file, _), in_ring)| !(*in_ring || whole(from, file)));
+        for ((from, file, _), in_ring) in left {
+            let reason = self.refusal(from, file, in_ring, &waiting);
+            self.rejected.push(note(file, reason));
+        }
+    }
+
+    /// Why a correlation is left over when all that can be loaded is.
+    fn refusal(
+        &self,
+        from: &CorrelationRule,
+        file: &str,
+        in_ring: bool,
+        waiting: &[(CorrelationRule, String, [u8; 32])],
+    ) -> String {
+        let title = &from.head.title;
+        let Some(name) = from.rules.iter().find(|name| self.find(name, file).is_none()) else {
+            return format!(
+                "correlation '{title}' stands on {MOST_LEVELS} levels of other correlations, and no more are loaded; count fewer on each other"
+            );
+        };
+        if in_ring {
+            return format!(
+                "correlation '{title}' is in a cycle: it counts '{name}', which counts it in turn; take one out of the other's 'rules'"
+            );
+        }
+        if waiting.iter().any(|(other, ..)| chained::answers(other, name)) {
+            return format!(
+                "correlation '{title}' counts correlation '{name}', which was refused; see there"
+            );
+        }
+        format!("correlation '{title}' names rule '{name}', {}", self.unfound(name))
     }
 
     fn add_correlations(&mut self, correlations: Vec<(CorrelationRule, String, [u8; 32])>) {
@@ -367,6 +427,7 @@ impl Loading {
             allowance: allowance(from.timespan),
             bounds: from.bounds.clone(),
             least: least(from),
+            rising: rising(from),
             digest: self.meaning(from, &members, text),
         };
         let before = self.core.rules.len();

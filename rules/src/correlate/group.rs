@@ -16,8 +16,9 @@ use watchpost_model::Timestamp;
 use watchpost_model::id::EventRef;
 
 use super::FindingId;
+use super::cursor::Cursor;
 use super::entry::{Entry, Extra};
-use super::sweep::{Sweep, Verdict};
+use super::sweep::{self, Sweep};
 use crate::ast::{Counting, Figure};
 use crate::compile::Joined;
 use watchpost_model::alert::MOST_EVIDENCE;
@@ -31,6 +32,9 @@ const MOST_FIGURES: usize = 8_192;
 
 /// Entries kept where their numbers must be sorted.
 const MOST_RANKS: usize = 2_048;
+
+/// Entries from which on what a window holds is kept, rather than made anew for each entry.
+const MANY: usize = 16;
 
 /// The time of what never happened.
 pub(super) const NEVER: Timestamp = Timestamp::from_nanos(i64::MIN);
@@ -47,6 +51,8 @@ pub(super) struct Group {
     pub(super) spoken: Timestamp,
     /// Whether the condition held at the last entry that is gone.
     pub(super) held: bool,
+    /// What the window judged last holds, where making it anew would take long.
+    pub(super) cursor: Option<Box<Cursor>>,
 }
 
 /// A finding as it was last said.
@@ -90,17 +96,29 @@ pub(super) struct Outcome {
     pub(super) forgotten: u64,
 }
 
-/// A window end at which a finding is due: its last entry's place, and the verdict where the
-/// window was judged just now.
+/// A window end at which a finding is due: its last entry's place.
 struct Due {
     at: usize,
     time: Timestamp,
-    verdict: Option<Verdict>,
+}
+
+/// An entry that came or went.
+#[derive(Clone, Copy)]
+struct Change {
+    time: Timestamp,
+    came: bool,
 }
 
 impl Default for Group {
     fn default() -> Self {
-        Self { entries: Vec::new(), told: Vec::new(), newest: NEVER, spoken: NEVER, held: false }
+        Self {
+            entries: Vec::new(),
+            told: Vec::new(),
+            newest: NEVER,
+            spoken: NEVER,
+            held: false,
+            cursor: None,
+        }
     }
 }
 
@@ -122,11 +140,16 @@ impl Group {
             // Most groups see one entry and no other.
             self.entries.reserve_exact(1);
         }
+        if let Some(cursor) = &mut self.cursor {
+            cursor.inserted(at, &entry);
+        }
         self.entries.insert(at, entry);
         self.newest = self.newest.max(time);
-        let over = self.entries.len().saturating_sub(most(rule));
+        let most = most(rule);
+        // Not one by one: moving the rest costs more than keeping a few.
+        let over = if self.entries.len() > most + most / 8 { self.entries.len() - most } else { 0 };
         let forgotten = self.drop_oldest(over);
-        let said = if at < over { Vec::new() } else { self.judge(time, rule, name) };
+        let said = if at < over { Vec::new() } else { self.judge(Change { time, came: true }, rule, name) };
         self.settle(rule);
         Outcome { said, forgotten }
     }
@@ -142,7 +165,11 @@ impl Group {
             return Vec::new();
         };
         let gone = self.entries.remove(at);
-        if gone.time < self.watermark(rule) { Vec::new() } else { self.judge(gone.time, rule, name) }
+        if let Some(cursor) = &mut self.cursor {
+            cursor.removed(at, &gone);
+        }
+        let change = Change { time: gone.time, came: false };
+        if gone.time < self.watermark(rule) { Vec::new() } else { self.judge(change, rule, name) }
     }
 
     /// Whether an entry of this time comes too late for windows that were judged.
@@ -155,15 +182,10 @@ impl Group {
         if self.newest == NEVER { NEVER } else { self.newest.minus(rule.allowance) }
     }
 
-    /// Judges the windows that an entry at `changed` lies in, decides which findings are due from
+    /// Judges the windows that a changed entry lies in, decides which findings are due from
     /// there on, and compares them with what was said.
-    fn judge(
-        &mut self,
-        changed: Timestamp,
-        rule: &Joined,
-        name: &dyn Fn(Timestamp) -> FindingId,
-    ) -> Vec<Said> {
-        let from = self.told.partition_point(|told| told.time < changed);
+    fn judge(&mut self, changed: Change, rule: &Joined, name: &dyn Fn(Timestamp) -> FindingId) -> Vec<Said> {
+        let from = self.told.partition_point(|told| told.time < changed.time);
         let due = self.due(changed, rule);
         if due.is_empty() && from == self.told.len() {
             return Vec::new();
@@ -172,34 +194,38 @@ impl Group {
         self.reconcile(old, &due, changed, rule, name)
     }
 
-    fn due(&mut self, changed: Timestamp, rule: &Joined) -> Vec<Due> {
-        let first = self.entries.partition_point(|entry| entry.time < changed);
+    fn due(&mut self, changed: Change, rule: &Joined) -> Vec<Due> {
+        let Change { time: changed, came } = changed;
         let until = changed.plus(rule.timespan);
+        let able = self.can_hold(changed, until, rule);
+        let (mut kept, mut fresh) = (self.cursor.take(), Cursor::new(rule));
+        let cursor = kept.as_deref_mut().unwrap_or(&mut fresh);
+        let mut sweep = able.then(|| Sweep::from(&self.entries, changed, rule, cursor));
+        let first = self.entries.partition_point(|entry| entry.time < changed);
         let mut prior =
             first.checked_sub(1).and_then(|at| self.entries.get(at)).map_or(self.held, |e| e.held);
         let mut last =
             self.told.iter().rev().map(|told| told.time).find(|time| *time < changed).unwrap_or(self.spoken);
-        let mut sweep =
-            self.can_hold(changed, until, rule).then(|| Sweep::from(&self.entries, changed, rule));
         let mut out = Vec::new();
         let mut at = first;
         while let Some(time) = self.entries.get(at).map(|entry| entry.time) {
             at += self.entries.iter().skip(at).take_while(|entry| entry.time == time).count();
-            let touched = time < until;
-            let verdict = if touched {
-                Some(sweep.as_mut().map_or_else(Verdict::default, |sweep| sweep.at(&self.entries, time)))
-            } else {
-                None
-            };
-            let Some(end) = self.entries.get_mut(at - 1) else { break };
-            end.held = verdict.map_or(end.held, |verdict| verdict.holds);
-            let held = end.held;
+            let Some(mut held) = self.entries.get(at - 1).map(|end| end.held) else { break };
+            let stays = time >= until || (held && came && rule.rising);
+            if !stays {
+                held = sweep.as_mut().is_some_and(|sweep| sweep.holds(&self.entries, time));
+                if let Some(end) = self.entries.get_mut(at - 1) {
+                    end.held = held;
+                }
+            }
             if held && (!prior || last == NEVER || time.since(last) >= rule.timespan) {
-                out.push(Due { at: at - 1, time, verdict });
+                out.push(Due { at: at - 1, time });
                 last = time;
             }
             prior = held;
         }
+        let worth = able && self.entries.len() >= MANY;
+        self.cursor = kept.or_else(|| worth.then(|| Box::new(fresh)));
         out
     }
 
@@ -216,12 +242,12 @@ impl Group {
         &mut self,
         old: Vec<Told>,
         due: &[Due],
-        changed: Timestamp,
+        changed: Change,
         rule: &Joined,
         name: &dyn Fn(Timestamp) -> FindingId,
     ) -> Vec<Said> {
         let (mut old, partners) = pair(old, due, rule);
-        let untouched = changed.plus(rule.timespan);
+        let untouched = changed.time.plus(rule.timespan);
         let mut said = Vec::new();
         for (due, partner) in due.iter().zip(partners) {
             let before = partner.and_then(|at| old.get_mut(at)?.take());
@@ -234,6 +260,14 @@ impl Group {
             };
             let Some(mut now) = self.say(due, rule) else { continue };
             now.told.id = before.as_ref().map_or_else(|| name(due.time), |told| told.id);
+            if let Some(told) = before.as_ref().filter(|told| told.time == due.time)
+                && (changed.came && rule.rising && now.told.count < told.count)
+            {
+                // What comes makes no window less: what is missing was forgotten, and what was said
+                // is more than what is known now.
+                self.told.extend(before);
+                continue;
+            }
             self.told.push(now.told.clone());
             match before {
                 Some(told) if told == now.told => continue,
@@ -263,10 +297,6 @@ impl Group {
 
     /// The finding that is due, with its content.
     fn say(&self, due: &Due, rule: &Joined) -> Option<Said> {
-        let verdict = due.verdict.unwrap_or_else(|| {
-            let mut sweep = Sweep::from(&self.entries, due.time, rule);
-            sweep.at(&self.entries, due.time)
-        });
         let begin = due.time.minus(rule.timespan);
         let from = self.entries.partition_point(|entry| entry.time <= begin);
         let inside = self.entries.get(from..=due.at)?;
@@ -275,8 +305,8 @@ impl Group {
         let told = Told {
             id: FindingId::default(),
             time: due.time,
-            count: verdict.count,
-            print: print(inside.len(), &events),
+            count: sweep::count(rule, inside),
+            print: print(&events),
             event: end.event(),
             extra: end.extra.clone(),
         };
@@ -293,8 +323,9 @@ impl Group {
         }
         let begin = watermark.minus(rule.timespan);
         let unseen = self.entries.partition_point(|entry| entry.time <= begin);
-        // Not one by one: moving the rest costs more than keeping a few.
-        if unseen >= 8 || unseen * 4 >= self.entries.len().max(1) {
+        // Not one by one either.
+        let share = if unseen >= 8 { 16 } else { 4 };
+        if unseen * share >= self.entries.len().max(1) {
             self.drop_oldest(unseen);
         }
     }
@@ -302,6 +333,9 @@ impl Group {
     fn drop_oldest(&mut self, count: usize) -> u64 {
         let Some(last) = count.checked_sub(1).and_then(|at| self.entries.get(at)) else { return 0 };
         self.held = last.held;
+        if let Some(cursor) = &mut self.cursor {
+            cursor.dropped(self.entries.get(..count).unwrap_or_default());
+        }
         self.entries.drain(..count);
         u64::try_from(count).unwrap_or(u64::MAX)
     }
@@ -348,15 +382,15 @@ fn most(rule: &Joined) -> usize {
 /// The first events and the last.
 fn evidence(inside: &[Entry]) -> Vec<EventRef> {
     let first = inside.iter().take(MOST_EVIDENCE - 1);
-    let last = inside.iter().skip(MOST_EVIDENCE - 1).last();
+    let last = inside.get(MOST_EVIDENCE - 1..).and_then(<[Entry]>::last);
     first.chain(last).map(Entry::event).collect()
 }
 
-fn print(entries: usize, events: &[EventRef]) -> u64 {
+fn print(events: &[EventRef]) -> u64 {
     use std::hash::{Hash as _, Hasher as _};
     // The fixed hasher of the standard library: equal in every process of one build, and a change
     // of it costs one needless amendment.
     let mut hasher = std::hash::DefaultHasher::new();
-    (entries, events).hash(&mut hasher);
+    events.hash(&mut hasher);
     hasher.finish()
 }

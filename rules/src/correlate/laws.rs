@@ -29,7 +29,7 @@ detection: {s: {source.ip|exists: true}, condition: s}
 ";
 
 /// Every type of correlation, in forms that rise only and in forms that later events deny.
-const EVERY: &[&str] = &[
+pub(super) const EVERY: &[&str] = &[
     "type: event_count, rules: [failed], condition: {gte: 3}",
     "type: event_count, rules: [failed, passed], condition: {gt: 1, lte: 3}",
     "type: event_count, rules: [failed], condition: {eq: 2}",
@@ -46,7 +46,7 @@ const EVERY: &[&str] = &[
     "type: value_percentile, rules: [login], condition: {field: source.bytes, percentile: 80, gte: 8}",
 ];
 
-fn single(of: &str) -> String {
+pub(super) fn single(of: &str) -> String {
     format!("title: one\ncorrelation: {{{of}, group-by: [source.ip], timespan: 20s}}\n")
 }
 
@@ -71,7 +71,7 @@ correlation: {type: event_count, rules: [login], group-by: [source.ip], timespan
 watchpost: {absence: true}
 ";
 
-fn set(correlations: &str) -> RuleSet {
+pub(super) fn set(correlations: &str) -> RuleSet {
     let set = RuleSet::load(&[Source { name: "c.yml".into(), text: format!("{BASE}{correlations}") }]);
     assert_eq!(set.rejected(), []);
     set

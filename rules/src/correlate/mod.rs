@@ -15,11 +15,14 @@
 
 mod absence;
 mod arrive;
+mod cursor;
 mod entry;
 mod group;
+mod orders;
 mod persist;
 mod store;
 mod sweep;
+mod tally;
 mod told;
 
 use std::collections::VecDeque;
@@ -54,6 +57,9 @@ const DROPS_PER_ARRIVAL: usize = 64;
 
 /// Groups dropped for their age in one tick, per correlation.
 const DROPS_PER_TICK: usize = 10_000;
+
+/// Groups whose windows are kept as counted. More floods than this at one time are counted anew.
+const MOST_CURSORS: usize = 1_024;
 
 /// Shortest and longest time by which an event may come late.
 const ALLOWANCE: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(3_600));
@@ -92,6 +98,8 @@ pub(crate) struct Windows {
     counters: Counters,
     /// What an arrival still has to do.
     queue: VecDeque<Step>,
+    /// Groups whose windows are kept as counted, the longest so first.
+    cursors: VecDeque<u32>,
     key: Vec<u8>,
 }
 
@@ -118,6 +126,7 @@ impl Windows {
             longest: core.bodies.iter().filter_map(joined).max().unwrap_or_default(),
             counters: Counters::default(),
             queue: VecDeque::new(),
+            cursors: VecDeque::new(),
             key: Vec::new(),
         }
     }
@@ -199,9 +208,14 @@ impl Windows {
         let event = entry.event();
         let name = |time| told::name(core, way, time, event);
         let Some(slot) = self.store.get_mut(at) else { return Vec::new() };
+        let kept = slot.group.cursor.is_some();
         let Outcome { said, forgotten } = slot.group.insert(entry, joined, &name);
+        let keeps = !kept && slot.group.cursor.is_some();
         self.counters.forgotten += forgotten;
         self.store.mark(at);
+        if keeps {
+            self.keep_cursor(at);
+        }
         said
     }
 
@@ -222,6 +236,17 @@ impl Windows {
         at
     }
 
+    /// Of too many groups whose windows are kept as counted, the first gives its up.
+    fn keep_cursor(&mut self, at: u32) {
+        self.cursors.push_back(at);
+        if self.cursors.len() > MOST_CURSORS
+            && let Some(first) = self.cursors.pop_front()
+            && let Some(slot) = self.store.get_mut(first)
+        {
+            slot.group.cursor = None;
+        }
+    }
+
     fn remove(&mut self, core: &Core, joined: &Joined, way: &Arrival, source: FindingId) -> Vec<Said> {
         let correlation = u32::try_from(way.correlation).unwrap_or(u32::MAX);
         let mut out = Vec::new();
@@ -230,8 +255,13 @@ impl Windows {
             // Named after what is taken back: no event of its own leads here.
             let name = |time| told::name_after(core, way, time, source);
             let Some(slot) = self.store.get_mut(at) else { continue };
+            let kept = slot.group.cursor.is_some();
             out.extend(slot.group.remove(source, joined, &name));
+            let keeps = !kept && slot.group.cursor.is_some();
             self.store.mark(at);
+            if keeps {
+                self.keep_cursor(at);
+            }
         }
         out
     }

@@ -308,7 +308,7 @@ impl<'b> Reader<'b> {
                 extra: reader.extra(known)?,
             })
         })?;
-        Ok(Group { entries, told, newest, spoken, held })
+        Ok(Group { entries, told, newest, spoken, held, cursor: None })
     }
 
     fn entry(&mut self, time: Timestamp, known: &HashMap<[u8; 16], u32>) -> Result<Entry, Unreadable> {

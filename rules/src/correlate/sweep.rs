@@ -1,199 +1,198 @@
-//! A window that slides over the entries of a group: what it counts, and whether the condition
-//! holds in it.
+//! A window that slides over the entries of a group, and whether the condition holds in it.
 //!
 //! Nothing here depends on the order in which entries came: sums are exact, everything else is
-//! counted. One sweep over many window ends costs little more than one window.
+//! counted. What the window holds is kept between sweeps in a [`Cursor`] that goes forward and
+//! back, so an entry that comes late by a few places costs a few steps and not a whole window.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
 use watchpost_model::Timestamp;
 
+use super::cursor::Cursor;
 use super::entry::Entry;
-use crate::ast::{Counting, Figure, Order, Turn};
+use super::orders::Orders;
+use super::tally::{Tally, number};
+use crate::ast::{Counting, Order};
 use crate::compile::Joined;
 use crate::engine::condition;
-
-/// What a window counts, and whether that satisfies the correlation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) count: u64,
-    pub(super) holds: bool,
-}
 
 /// A window on its way forward.
 #[derive(Debug)]
 pub(super) struct Sweep<'r> {
     rule: &'r Joined,
+    cursor: &'r mut Cursor,
     left: usize,
     right: usize,
-    tally: Tally,
-}
-
-#[derive(Debug)]
-enum Tally {
-    /// The number of entries is enough, or the entries themselves are looked at.
-    Plain,
-    /// How many entries there are of each value.
-    Distinct(HashMap<u64, u32, RandomState>),
-    /// In units of 2^-20, so that adding and taking away leaves nothing behind.
-    Sum(i128),
-    Sorted(Vec<f64>),
+    /// Which rules fired one after the other; only made where that may matter.
+    orders: Option<Orders>,
 }
 
 impl<'r> Sweep<'r> {
     /// A sweep whose first window ends at `end` or later.
-    pub(super) fn from(entries: &[Entry], end: Timestamp, rule: &'r Joined) -> Self {
+    pub(super) fn from(entries: &[Entry], end: Timestamp, rule: &'r Joined, cursor: &'r mut Cursor) -> Self {
         let begin = end.minus(rule.timespan);
         let left = entries.partition_point(|entry| entry.time <= begin);
-        let tally = match &rule.kind {
-            Counting::Values(_) | Counting::Rules(Order::Any) | Counting::When(..) => {
-                Tally::Distinct(HashMap::default())
-            }
-            Counting::Figure(Figure::Sum | Figure::Average, _) => Tally::Sum(0),
-            Counting::Figure(Figure::Percentile(_), _) => Tally::Sorted(Vec::new()),
-            Counting::Events | Counting::Rules(Order::AsListed) | Counting::Silence => Tally::Plain,
-        };
-        Self { rule, left, right: left, tally }
+        let right = entries.partition_point(|entry| entry.time < end);
+        Self { rule, cursor, left, right, orders: None }
     }
 
-    /// The window that ends at `end`, which must not lie before the last one asked for.
-    pub(super) fn at(&mut self, entries: &[Entry], end: Timestamp) -> Verdict {
-        while let Some(entry) = entries.get(self.right).filter(|entry| entry.time <= end) {
-            self.tally.add(entry);
+    /// Whether the condition holds in the window that ends at `end`, which must not lie before the
+    /// last one asked for.
+    pub(super) fn holds(&mut self, entries: &[Entry], end: Timestamp) -> bool {
+        let begin = end.minus(self.rule.timespan);
+        let inside = |at: usize, time: Timestamp| entries.get(at).is_some_and(|entry| entry.time <= time);
+        while inside(self.right, end) {
             self.right += 1;
         }
-        let begin = end.minus(self.rule.timespan);
-        while let Some(entry) = entries.get(self.left).filter(|entry| entry.time <= begin) {
-            self.tally.remove(entry);
+        while inside(self.left, begin) {
             self.left += 1;
         }
-        self.verdict(entries.get(self.left..self.right).unwrap_or_default())
-    }
-
-    fn verdict(&self, inside: &[Entry]) -> Verdict {
-        let bounded = |count: u64| {
-            let holds = self.rule.bounds.iter().all(|(how, number)| how.holds(&count, number));
-            Verdict { count, holds }
-        };
-        match (&self.rule.kind, &self.tally) {
-            (Counting::When(of, turns), Tally::Distinct(seen)) => {
-                let holds = if turns.is_empty() {
-                    condition(of, &|at| seen.contains_key(&number(at)))
-                } else {
-                    turns.iter().any(|turn| taken(turn, inside, seen))
+        self.cursor.seek(entries, self.left, self.right);
+        let seen = self.cursor.tally();
+        let rule = self.rule;
+        match &rule.kind {
+            Counting::When(of, turns) if turns.is_empty() => condition(of, &|at| seen.has(at)),
+            Counting::When(_, turns) => {
+                let free = |at: &usize| !seen.has(*at);
+                let may = |turn: &crate::ast::Turn| {
+                    turn.lacks.iter().all(free) && turn.needs.iter().all(|at| seen.has(*at))
                 };
-                Verdict { count: number(seen.len()), holds }
+                turns.iter().enumerate().any(|(at, turn)| {
+                    may(turn) && {
+                        let orders = self.orders.get_or_insert_with(|| Orders::turns(turns, self.left));
+                        orders.advance(entries, self.right);
+                        orders.taken(at, self.left)
+                    }
+                })
             }
-            (_, Tally::Distinct(seen)) => bounded(number(seen.len())),
-            (Counting::Rules(_), Tally::Plain) => bounded(chain(inside, self.rule.members.len())),
-            (_, Tally::Plain) => bounded(number(inside.len())),
-            (Counting::Figure(how, _), tally) => self.figure(*how, tally, inside.len()),
-            _ => Verdict::default(),
+            // No more rules can have fired in order than fired at all.
+            Counting::Rules(Order::AsListed) if rule.rising && !rule.within(seen.distinct()) => false,
+            Counting::Rules(Order::AsListed) => {
+                let orders = self.orders.get_or_insert_with(|| Orders::chain(rule.members.len(), self.left));
+                orders.advance(entries, self.right);
+                rule.within(orders.longest(self.left))
+            }
+            Counting::Values(_) | Counting::Rules(Order::Any) => rule.within(seen.distinct()),
+            Counting::Events => rule.within(number(self.right - self.left)),
+            Counting::Figure(how, _) => seen.figure_holds(*how, self.right - self.left, rule),
+            Counting::Silence => false,
         }
-    }
-
-    fn figure(&self, how: Figure, tally: &Tally, count: usize) -> Verdict {
-        let figure = match tally {
-            _ if count == 0 => return Verdict::default(),
-            Tally::Sum(sum) if how == Figure::Average => unfixed(*sum) / real(number(count)),
-            Tally::Sum(sum) => unfixed(*sum),
-            Tally::Sorted(sorted) => {
-                let Figure::Percentile(rank) = how else { return Verdict::default() };
-                let at = (sorted.len() * usize::from(rank)).div_ceil(100).saturating_sub(1);
-                sorted.get(at).copied().unwrap_or_default()
-            }
-            _ => return Verdict::default(),
-        };
-        let holds = self.rule.bounds.iter().all(|(how, bound)| how.holds(&figure, &real(*bound)));
-        Verdict { count: whole(figure), holds }
     }
 }
 
-impl Tally {
-    fn add(&mut self, entry: &Entry) {
-        match self {
-            Self::Plain => {}
-            Self::Distinct(seen) => *seen.entry(entry.counted).or_default() += 1,
-            Self::Sum(sum) => *sum = sum.saturating_add(fixed(entry.counted)),
-            Self::Sorted(sorted) => {
-                let value = f64::from_bits(entry.counted);
-                let at = sorted.partition_point(|other| other.total_cmp(&value).is_lt());
-                sorted.insert(at, value);
+/// What a window that holds these entries counts.
+pub(super) fn count(rule: &Joined, inside: &[Entry]) -> u64 {
+    match &rule.kind {
+        Counting::Events | Counting::Silence => number(inside.len()),
+        Counting::Rules(Order::AsListed) => {
+            let mut orders = Orders::chain(rule.members.len(), 0);
+            orders.advance(inside, inside.len());
+            orders.longest(0)
+        }
+        Counting::Figure(how, _) => super::tally::figure(*how, inside),
+        Counting::Values(_) | Counting::Rules(Order::Any) | Counting::When(..) => {
+            let mut tally = Tally::of(rule);
+            inside.iter().for_each(|entry| tally.add(entry));
+            tally.distinct()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use watchpost_model::id::EventRef;
+
+    use super::*;
+    use crate::compile::Body;
+    use crate::correlate::entry::Arrival;
+    use crate::correlate::laws::{EVERY, set, single};
+
+    /// What happens to a group's entries.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Insert(i64, u16, u64),
+        Remove(usize),
+        Drop(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let one = prop_oneof![
+            8 => (0_i64..60, 0_u16..3, 0_u64..12).prop_map(|(s, m, v)| Step::Insert(s, m, v)),
+            1 => any::<usize>().prop_map(Step::Remove),
+            1 => (0_usize..8).prop_map(Step::Drop),
+        ];
+        proptest::collection::vec(one, 1..120)
+    }
+
+    fn entry(rule: &Joined, second: i64, member: u16, value: u64, frame: u64) -> Entry {
+        let member = member % u16::try_from(rule.members.len()).unwrap();
+        let counted = match &rule.kind {
+            Counting::Rules(_) | Counting::When(..) => u64::from(member),
+            Counting::Figure(..) => u32::try_from(value).map(f64::from).unwrap().to_bits(),
+            _ => value % 4,
+        };
+        let way = Arrival { correlation: 0, member, key: Box::default(), counted };
+        Entry::new(Timestamp::from_parts(second, 0), EventRef { frame, index: 0 }, &way, 0)
+    }
+
+    /// Changes the entries and tells the cursor; the time from which windows are to be judged.
+    fn change(
+        entries: &mut Vec<Entry>,
+        cursor: &mut Cursor,
+        rule: &Joined,
+        step: &Step,
+        frame: u64,
+    ) -> Timestamp {
+        match *step {
+            Step::Insert(second, member, value) => {
+                let entry = entry(rule, second, member, value, frame);
+                let time = entry.time;
+                let at = entries.partition_point(|other| other.order() <= entry.order());
+                cursor.inserted(at, &entry);
+                entries.insert(at, entry);
+                time
             }
+            Step::Remove(at) if !entries.is_empty() => {
+                let at = at % entries.len();
+                let gone = entries.remove(at);
+                cursor.removed(at, &gone);
+                gone.time
+            }
+            Step::Drop(count) => {
+                let count = count.min(entries.len());
+                cursor.dropped(&entries[..count]);
+                entries.drain(..count);
+                Timestamp::from_parts(0, 0)
+            }
+            Step::Remove(_) => Timestamp::from_parts(0, 0),
         }
     }
 
-    fn remove(&mut self, entry: &Entry) {
-        match self {
-            Self::Plain => {}
-            Self::Distinct(seen) => {
-                if let Some(count) = seen.get_mut(&entry.counted) {
-                    *count -= 1;
-                    if *count == 0 {
-                        seen.remove(&entry.counted);
+    proptest! {
+        #[test]
+        fn a_kept_window_judges_as_a_new_one(steps in steps(), which in 0..EVERY.len(), ends in 1_usize..9) {
+            let set = set(&single(EVERY[which]));
+            let rule = set.core.bodies.iter().find_map(|body| match body {
+                Body::Correlation(joined) => Some(joined),
+                Body::Detection(_) => None,
+            });
+            let rule = rule.unwrap();
+            let (mut entries, mut cursor) = (Vec::new(), Cursor::new(rule));
+            for (frame, step) in (1..).zip(&steps) {
+                let from = change(&mut entries, &mut cursor, rule, step, frame);
+                let mut kept = Sweep::from(&entries, from, rule, &mut cursor);
+                let times = entries.iter().map(|entry| entry.time).filter(|time| *time >= from);
+                for end in times.step_by(ends).take(ends * 2) {
+                    let mut fresh = Cursor::new(rule);
+                    let alone = Sweep::from(&entries, end, rule, &mut fresh).holds(&entries, end);
+                    prop_assert_eq!(kept.holds(&entries, end), alone, "{}", EVERY[which]);
+                    // The number that is told agrees with the judgement.
+                    let begin = end.minus(rule.timespan);
+                    let inside: Vec<Entry> = entries.iter().filter(|e| e.time > begin && e.time <= end).cloned().collect();
+                    if !matches!(rule.kind, Counting::When(..) | Counting::Figure(crate::ast::Figure::Average, _)) {
+                        prop_assert_eq!(rule.within(count(rule, &inside)), alone, "{}", EVERY[which]);
                     }
                 }
             }
-            Self::Sum(sum) => *sum = sum.saturating_sub(fixed(entry.counted)),
-            Self::Sorted(sorted) => {
-                let value = f64::from_bits(entry.counted);
-                let at = sorted.partition_point(|other| other.total_cmp(&value).is_lt());
-                if at < sorted.len() {
-                    sorted.remove(at);
-                }
-            }
         }
     }
-}
-
-/// How many different rules fired in the order listed, at most.
-fn chain(inside: &[Entry], members: usize) -> u64 {
-    let mut longest = vec![0_u64; members];
-    for entry in inside {
-        let at = usize::from(entry.member);
-        let before = longest.iter().take(at).copied().max().unwrap_or(0);
-        if let Some(here) = longest.get_mut(at) {
-            *here = (*here).max(before + 1);
-        }
-    }
-    longest.into_iter().max().unwrap_or(0)
-}
-
-/// Whether the rules of a turn fired one after the other, and none of those that must not.
-fn taken(turn: &Turn, inside: &[Entry], seen: &HashMap<u64, u32, RandomState>) -> bool {
-    if turn.lacks.iter().any(|at| seen.contains_key(&number(*at))) {
-        return false;
-    }
-    let mut needs = turn.needs.iter().peekable();
-    for entry in inside {
-        needs.next_if(|at| **at == usize::from(entry.member));
-    }
-    needs.peek().is_none()
-}
-
-fn number(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
-}
-
-const UNIT: f64 = 1_048_576.0;
-
-#[expect(clippy::cast_possible_truncation, reason = "a cast of a float saturates")]
-fn fixed(bits: u64) -> i128 {
-    (f64::from_bits(bits) * UNIT).round() as i128
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a figure is compared as a float")]
-fn unfixed(sum: i128) -> f64 {
-    sum as f64 / UNIT
-}
-
-#[expect(clippy::cast_precision_loss, reason = "thresholds of a person's making are far below 2^53")]
-const fn real(number: u64) -> f64 {
-    number as f64
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a float saturates")]
-const fn whole(number: f64) -> u64 {
-    number.round() as u64
 }

@@ -461,3 +461,48 @@ fn a_name_means_the_rule_of_the_same_file_and_an_ambiguous_one_is_refused() {
     let names: Vec<&str> = said.iter().map(|finding| finding.rule.meta.id.as_str()).collect();
     assert_eq!(names, ["a"]);
 }
+
+const RING: &str = "type: event_count, group-by: [source.ip], timespan: 10s, condition: {gte: 1}";
+
+fn loaded(correlations: &str) -> RuleSet {
+    let base = "title: base\nname: c0\nlogsource: {category: firewall}\ndetection: {s: {source.bytes|exists: true}, condition: s}\n";
+    RuleSet::load(&[Source { name: "c.yml".into(), text: format!("{base}{correlations}") }])
+}
+
+#[test]
+fn a_tower_of_correlations_is_loaded_up_to_eight_levels_in_whatever_order() {
+    let level = |n: usize| {
+        format!("---\ntitle: level {n}\nname: c{n}\ncorrelation: {{rules: [c{}], {RING}}}\n", n - 1)
+    };
+    let upward: String = (1..=1_000).map(level).collect();
+    let downward: String = (1..=1_000).rev().map(level).collect();
+    for tower in [upward, downward] {
+        let set = loaded(&tower);
+        assert_eq!((set.rules().len(), set.rejected().len()), (9, 992));
+        let ninth = set.rejected().iter().find(|one| one.reason.contains("'level 9'")).unwrap();
+        assert!(ninth.reason.contains("stands on 8 levels"), "{}", ninth.reason);
+        assert!(ninth.line.is_some() && ninth.file == "c.yml");
+        assert!(!set.rejected().iter().any(|one| one.reason.contains("cycle")));
+    }
+}
+
+#[test]
+fn correlations_that_count_each_other_are_refused_as_a_cycle() {
+    let one = |name: &str, rules: &str| {
+        format!("---\ntitle: the {name}\nname: {name}\ncorrelation: {{rules: [{rules}], {RING}}}\n")
+    };
+    let set = loaded(
+        &[one("a", "b"), one("b", "a"), one("self", "self"), one("on", "a"), one("fine", "c0")].concat(),
+    );
+    assert_eq!(set.rules().len(), 2);
+    let of = |title: &str| {
+        let title = format!("correlation '{title}'");
+        let found = set.rejected().iter().find(|one| one.reason.starts_with(&title)).unwrap();
+        assert!(found.line.is_some() && found.file == "c.yml");
+        found.reason.clone()
+    };
+    for title in ["the a", "the b", "the self"] {
+        assert!(of(title).contains("cycle"), "{}", of(title));
+    }
+    assert!(of("the on").contains("which was refused"), "{}", of("the on"));
+}
