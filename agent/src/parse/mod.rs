@@ -21,8 +21,10 @@ mod structured;
 mod su;
 mod sudo;
 mod syslog;
+mod sysmon;
 mod web;
 mod web_error;
+mod wrapped;
 
 pub use mask::mask;
 pub use stamp::Reference;
@@ -169,12 +171,13 @@ fn parsers(app: &str, format: Format) -> &'static [&'static dyn Parser] {
         | "chpasswd" | "adduser" | "deluser" | "chage" | "chfn" | "chsh" => &[&account::Account, &pam::Pam],
         "cron" | "CRON" | "crond" | "crontab" | "anacron" => &[&cron::Cron, &pam::Pam],
         "login" => &[&su::Login, &pam::Pam],
+        "sysmon" => &[&sysmon::Sysmon],
         "kernel" => &[&firewall::Firewall],
         "dovecot" | "postfix" | "smtpd" | "mysqld" | "mariadbd" | "named" | "pure-ftpd" | "proftpd"
         | "vsftpd" | "postgres" | "postgresql" | "redis" | "redis-server" | "openvpn" | "ovpn-server"
         | "fail2ban" | "fail2ban.actions" | "dnsmasq" => &[&pam::Pam, &services::Services, &daemons::Daemons],
         "" => &[],
-        _ => &[&pam::Pam],
+        _ => &[&pam::Pam, &sysmon::Sysmon],
     }
 }
 
@@ -209,11 +212,38 @@ impl Reader {
         {
             return self.joiner.take(record, reference.now);
         }
+        if self.format == Format::Structured
+            && line.text.contains("yslog")
+            && let Some(events) = self.unwrap(line, reference)
+        {
+            return events;
+        }
         if self.format == Format::Structured && structured::describes(line.text, &mut self.memory.columns) {
             return Vec::new();
         }
         let parsed = self.read(line, reference);
         vec![parsed.event; usize::from(parsed.times)]
+    }
+
+    /// The events of a message that a forwarder has wrapped in JSON; `None` where it has not.
+    fn unwrap(&mut self, line: Line<'_>, reference: &Reference) -> Option<Vec<Event>> {
+        let json = serde_json::from_str(line.text).ok()?;
+        self.take_json(&json, reference)
+    }
+
+    /// The events of a syslog message that is wrapped in a JSON object, read by the parser of the
+    /// program that wrote it, or as an audit record; `None` where the object wraps none.
+    pub fn take_json(&mut self, json: &serde_json::Value, reference: &Reference) -> Option<Vec<Event>> {
+        let header = wrapped::header(json, reference)?;
+        if header.message.starts_with("type=")
+            && let Some(record) = Record::parse(header.message)
+        {
+            let now = header.time.unwrap_or(reference.now);
+            return Some(self.joiner.take(record, now));
+        }
+        let original = mask(header.message);
+        let (event, times) = self.dispatch(header, &original, reference.now);
+        Some(vec![event; usize::from(times)])
     }
 
     /// The events whose other lines have not come in time.
