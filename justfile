@@ -32,6 +32,10 @@ fuzz target seconds="60":
 fuzz-check:
     cd fuzz && cargo check
 
+# Our engine against another one, outside the workspace; some minutes to build.
+rivals:
+    cd rules/benches/rivals && cargo test --locked
+
 # What is shipped: `target/dist/`.
 dist:
     cargo build --profile dist --workspace

@@ -1,5 +1,5 @@
 //! The collector's program. Exit codes: 0 done; 1 the answer is no (the configuration is not
-//! usable); 2 wrong use; 3 the input or the environment is broken.
+//! usable, a reload of the rules was refused); 2 wrong use; 3 the input or the environment is broken.
 
 use std::process::ExitCode;
 

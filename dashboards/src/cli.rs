@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::client::{Client, Layer, Profile, Source, config_home};
 use crate::clock;
 use crate::commands::{self, AlertArgs, Desk, HuntArgs, IncidentArgs, Output, ReportArgs};
-use crate::compose::{detect, local, up};
+use crate::compose::{detect, local, rules, up};
 use crate::exit::Exit;
 use crate::terminal::{self, Options};
 use crate::theme::Theme;
@@ -82,9 +82,9 @@ pub enum Command {
     Drill(DrillArgs),
     /// Search a file (capture, log, JSON events) with the rules, without any server.
     Detect(detect::Arguments),
-    /// Check rules, or explain why one fires or does not.
+    /// Check rules, explain why one fires or does not, count what they cover, sign packs of them.
     #[command(subcommand)]
-    Rules(RulesCommand),
+    Rules(rules::Command),
 }
 
 /// Arguments of a drill.
@@ -99,27 +99,6 @@ pub struct DrillArgs {
     /// table or json (one object per line).
     #[arg(long, value_enum, default_value = "table")]
     pub format: Output,
-}
-
-/// What can be asked about rules.
-#[derive(Clone, Debug, Subcommand)]
-pub enum RulesCommand {
-    /// Load rules and tell what is rejected, and why, and what can never fire.
-    Check {
-        /// Rule files or folders; the shipped rules without any.
-        paths: Vec<PathBuf>,
-    },
-    /// Tell why a rule fires on an event, or which part fails.
-    Explain {
-        /// A rule file, or the id of a shipped rule.
-        rule: String,
-        /// File with one JSON event, or one a line.
-        #[arg(long)]
-        event: PathBuf,
-        /// table (a tree for people) or json.
-        #[arg(long, value_enum, default_value = "table")]
-        format: Output,
-    },
 }
 
 /// Arguments of a list and how to print it.
@@ -182,7 +161,10 @@ pub fn run(cli: &Cli) -> Exit {
             return ended(up::run(arguments, lang, theme, cli.global.reports.clone()));
         }
         Some(Command::Detect(arguments)) => return local(|out| local::detect(arguments, out)),
-        Some(Command::Rules(command)) => return local(|out| local::rules(command, out)),
+        Some(Command::Rules(command)) => {
+            let lang = cli.global.looks().0;
+            return local(|out| local::rules(command, lang, out));
+        }
         _ => {}
     }
     let data = match &cli.command {

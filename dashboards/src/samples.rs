@@ -44,6 +44,8 @@ fn rule(id: &str, name: &str, name_zh: &str, tactic: &str, technique: &str, cate
         category: category.into(),
         advice: "Block the source address, reset the account's password and read its later sessions.".into(),
         advice_zh: "立即封禁攻击源地址，重置该账号口令，并核查其后续登录会话与操作记录。".into(),
+        hash: "3f".repeat(32),
+        set: "a1".repeat(32),
     }
 }
 
@@ -241,6 +243,9 @@ pub(crate) fn overview() -> Overview {
         journal_bytes: 5_368_709_120,
         rules: 412,
         blind_rules: 37,
+        rejected_rules: 0,
+        rules_hash: "a1".repeat(32),
+        rules_loaded: Some(earlier(3_600)),
         backlog: 0,
         top_attackers: vec![("198.51.100.7".into(), 12), ("2001:db8:ffff:ffff:ffff:ffff:ffff:7".into(), 1)],
         top_targets: vec![("web-01".into(), 13), ("数据库服务器-02".into(), 1)],

@@ -128,3 +128,52 @@ fn rules_that_are_not_there_or_not_usable_are_named() {
     }
     assert!(!folder.path().join("data").exists(), "nothing was made before the rules were looked at");
 }
+
+#[test]
+fn placeholders_make_rules_load_for_check_and_detect() {
+    let folder = case();
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let rule = RULE.replace("query|endswith: .bad.example", "query|endswith|expand: '%listed%'");
+    std::fs::write(path("rule.yml"), rule).unwrap();
+    std::fs::write(path("values.toml"), "listed = [\".bad.example\", \".worse.example\"]\n").unwrap();
+    let without = watchpost(&["rules", "check", &path("rule.yml")]);
+    assert_eq!(without.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&without.stdout).contains("placeholder 'listed'"));
+    let with = watchpost(&["rules", "check", &path("rule.yml"), "--placeholders", &path("values.toml")]);
+    assert_eq!(with.status.code(), Some(0), "{}", String::from_utf8_lossy(&with.stderr));
+    let report: Json = serde_json::from_slice(&with.stdout).unwrap();
+    assert_eq!((&report["loaded"], &report["rejected"]), (&1.into(), &Json::Array(Vec::new())));
+    assert_eq!(report["untagged"][0]["kind"], "no_technique");
+    let events = path("events.ndjson");
+    let found = watchpost(&[
+        "detect",
+        "--rules",
+        &path("rule.yml"),
+        "--placeholders",
+        &path("values.toml"),
+        "--read",
+        &events,
+    ]);
+    assert_eq!(json_lines(&found).len(), 1, "{}", String::from_utf8_lossy(&found.stderr));
+}
+
+#[test]
+fn a_signed_pack_is_searched_with_only_where_its_key_is_trusted() {
+    let folder = case();
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    std::fs::create_dir(path("rules")).unwrap();
+    std::fs::rename(path("rule.yml"), path("rules/rule.yml")).unwrap();
+    let good = |arguments: &[&str]| {
+        let output = watchpost(arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    good(&["rules", "pack", "key", &path("key")]);
+    good(&["rules", "pack", "sign", "--key", &path("key"), &path("rules"), "-o", &path("ours.wpack")]);
+    good(&["rules", "pack", "verify", "--key", &path("key.pub"), &path("ours.wpack")]);
+    let (pack, events, public) = (path("ours.wpack"), path("events.ndjson"), path("key.pub"));
+    let trusted = watchpost(&["detect", "--rules", &pack, "--trust", &public, "--read", &events]);
+    assert_eq!(json_lines(&trusted).len(), 1, "{}", String::from_utf8_lossy(&trusted.stderr));
+    let stranger = watchpost(&["detect", "--rules", &pack, "--read", &events]);
+    assert_eq!(stranger.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&stranger.stderr).contains("not trusted"));
+}

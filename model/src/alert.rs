@@ -123,6 +123,13 @@ pub struct RuleRef {
     /// The same in Chinese.
     #[serde(default)]
     pub advice_zh: String,
+    /// SHA-256 of the file that the rule stands in, hex: which text fired. Empty in old records.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hash: String,
+    /// SHA-256 of the rule set that was in force, hex: rule files, filters and placeholders.
+    /// Empty in old records.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub set: String,
 }
 
 /// One end of an attack. All parts optional: a log line may name only a user.
@@ -243,6 +250,13 @@ mod tests {
         assert!(Severity::ALL.is_sorted());
         assert_eq!(Severity::named("critical"), Some(Severity::Critical));
         assert_eq!(serde_json::to_string(&Severity::Informational).unwrap(), "\"informational\"");
+    }
+
+    #[test]
+    fn records_from_before_rule_sets_had_hashes_still_read() {
+        let old: RuleRef = serde_json::from_str(r#"{"id": "r", "name": "Rule"}"#).unwrap();
+        assert_eq!((old.hash.as_str(), old.set.as_str()), ("", ""));
+        assert!(!serde_json::to_string(&old).unwrap().contains("hash"));
     }
 
     #[test]

@@ -198,6 +198,15 @@ pub struct Overview {
     pub rules: u64,
     /// Rules that no source feeds.
     pub blind_rules: u64,
+    /// Rule files and documents that could not be used.
+    #[serde(default)]
+    pub rejected_rules: u64,
+    /// SHA-256 of the rule set in force, hex.
+    #[serde(default)]
+    pub rules_hash: String,
+    /// When that set was put in force, by the collector's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules_loaded: Option<Timestamp>,
     /// Events that wait for detection.
     pub backlog: u64,
     /// Attackers with most open alerts: address or name, alerts.

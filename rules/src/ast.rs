@@ -41,6 +41,8 @@ pub struct Ours {
     pub group_by: Vec<String>,
     /// What a finding says about the attack's success.
     pub outcome: Outcome,
+    /// Whether a correlation fires when its group falls silent.
+    pub absence: bool,
 }
 
 /// A detection rule.
@@ -97,10 +99,22 @@ pub enum Counting {
     Values(Vec<String>),
     /// Distinct base rules, of which all must have fired.
     Rules(Order),
-    /// Base rules, by position, of which these must have fired.
-    When(Condition),
+    /// Base rules, by position, of which these must have fired; where there are turns, one of them
+    /// must have been taken in order.
+    When(Condition, Vec<Turn>),
     /// A figure over the numbers in a field.
     Figure(Figure, String),
+    /// Nothing: it fires when a group that was seen is silent for a whole timespan.
+    Silence,
+}
+
+/// One way to satisfy an ordered condition: rules by position, in the order listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// These fired, one after the other.
+    pub needs: Vec<usize>,
+    /// None of these fired.
+    pub lacks: Vec<usize>,
 }
 
 /// A figure over numbers.
@@ -132,6 +146,18 @@ pub enum Document {
     Correlation(Box<CorrelationRule>),
     /// A filter.
     Filter(Box<FilterRule>),
+}
+
+impl Document {
+    /// What stands above its detection.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        match self {
+            Self::Detection(rule) => &rule.head,
+            Self::Correlation(rule) => &rule.head,
+            Self::Filter(rule) => &rule.head,
+        }
+    }
 }
 
 /// Named selections and the condition over them.

@@ -10,10 +10,11 @@
 pub mod ast;
 pub mod cases;
 mod compile;
-mod correlate;
+pub mod correlate;
+pub mod coverage;
 mod engine;
 pub mod explain;
-mod lint;
+pub mod lint;
 pub mod matcher;
 pub mod pack;
 pub mod parse;
@@ -21,6 +22,7 @@ pub mod shipped;
 pub mod taxonomy;
 
 pub use compile::{Rule, RuleSet};
-pub use engine::{Alone, Counters, Detector, Finding};
+pub use correlate::{Changes, FindingId, Restored, Settling, Standing, Unreadable};
+pub use engine::{Alone, Counters, Detector, Finding, Sieve, Sifted};
 pub use pack::{Blind, Rejected, Source};
 pub use taxonomy::{OwnedLogsource, Subject};

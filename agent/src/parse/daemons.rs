@@ -96,7 +96,7 @@ const TABLE: &[Row] = &[
         About::Login,
         concat!(
             r"(?:^|\s)(?:(?P<user>[^\s/]+)/)?(?P<host>\d+\.\d+\.\d+\.\d+):(?P<port>\d+) (?:\[\S*\] )?",
-            r"(?P<reason>TLS Auth Error: .*|TLS Error: TLS handshake failed|VERIFY ERROR: .*)$",
+            r"(?P<reason>TLS Auth Error: .*|TLS Error: TLS handshake failed|TLS Error: incoming packet authentication failed\b.*|VERIFY ERROR: .*)$",
         ),
     ),
     (
@@ -252,6 +252,50 @@ mod tests {
             "vpn_login",
             "success",
             "bob",
+            "192.0.2.1",
+        );
+    }
+
+    #[test]
+    fn exim_names_the_address_that_it_saw_and_not_the_one_it_was_told() {
+        for (line, action, user) in [
+            (
+                "2026-11-22 10:00:00 login authenticator failed for ([192.0.2.9]) [192.0.2.1]:55379: 535 Incorrect authentication data (set_id=bob)",
+                "service_login",
+                "bob",
+            ),
+            (
+                "2026-11-22 10:00:00 plain authenticator failed for a.example ([127.0.0.1]) [192.0.2.1]:1: 535 Incorrect authentication data",
+                "service_login",
+                "",
+            ),
+            (
+                "2026-11-22 10:00:00 H=a.example [192.0.2.1]:5 F=<x@y.example> rejected RCPT <z@y.example>: no",
+                "mail_reject",
+                "",
+            ),
+            (
+                "2026-11-22 10:00:00 H=(b) [192.0.2.1]:5 X=TLS1.3 CV=no F=<x@y.example> rejected RCPT <z@y.example>: H=c [192.0.2.7] no",
+                "mail_reject",
+                "",
+            ),
+            (
+                "2026-11-22 10:00:00 H=a.example [192.0.2.1]:5 sender verify fail for <x@y.example>: unknown",
+                "mail_reject",
+                "",
+            ),
+        ] {
+            check(line, action, "failure", user, "192.0.2.1");
+        }
+    }
+
+    #[test]
+    fn a_vpn_packet_that_fails_its_check_names_its_sender() {
+        check(
+            "2026-11-22 10:00:00 192.0.2.1:45321 TLS Error: incoming packet authentication failed from [AF_INET]192.0.2.1:45321",
+            "vpn_login",
+            "failure",
+            "",
             "192.0.2.1",
         );
     }

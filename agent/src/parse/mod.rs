@@ -61,7 +61,7 @@ pub enum Format {
 
 impl Format {
     /// Names of sources and the format of each. `logs --source` takes these.
-    pub const SOURCES: [(&'static str, Self); 35] = [
+    pub const SOURCES: [(&'static str, Self); 36] = [
         ("auth", Self::Syslog),
         ("syslog", Self::Syslog),
         ("messages", Self::Syslog),
@@ -77,6 +77,7 @@ impl Format {
         ("audit", Self::Audit),
         ("dovecot", Self::Service),
         ("postfix", Self::Service),
+        ("exim", Self::Service),
         ("vsftpd", Self::Service),
         ("proftpd", Self::Service),
         ("pure-ftpd", Self::Service),
@@ -173,9 +174,11 @@ fn parsers(app: &str, format: Format) -> &'static [&'static dyn Parser] {
         "login" => &[&su::Login, &pam::Pam],
         "sysmon" => &[&sysmon::Sysmon],
         "kernel" => &[&firewall::Firewall],
-        "dovecot" | "postfix" | "smtpd" | "mysqld" | "mariadbd" | "named" | "pure-ftpd" | "proftpd"
-        | "vsftpd" | "postgres" | "postgresql" | "redis" | "redis-server" | "openvpn" | "ovpn-server"
-        | "fail2ban" | "fail2ban.actions" | "dnsmasq" => &[&pam::Pam, &services::Services, &daemons::Daemons],
+        "dovecot" | "postfix" | "smtpd" | "exim" | "exim4" | "mysql" | "mysqld" | "mariadbd" | "named"
+        | "pure-ftpd" | "proftpd" | "vsftpd" | "postgres" | "postgresql" | "redis" | "redis-server"
+        | "openvpn" | "ovpn-server" | "fail2ban" | "fail2ban.actions" | "dnsmasq" => {
+            &[&pam::Pam, &services::Services, &daemons::Daemons]
+        }
         "" => &[],
         _ => &[&pam::Pam, &sysmon::Sysmon],
     }

@@ -79,6 +79,21 @@ const TABLE: &[Row] = &[
             r"(?: after \S+)? from \[(?P<host>[0-9A-Fa-f.:]+)\](?::\d+)?",
         ),
     ),
+    // Exim: what the client says of itself stands in brackets before its address.
+    (
+        "service_login",
+        concat!(
+            r"(?:^|[\s:])\w+ authenticator failed for (?:[^\s\[]\S* )?(?:\(\[?[^\[\]()]*\]?\) )?\[(?P<host>[0-9A-Fa-f.:]+)\](?::\d+)?",
+            r"(?: [IU]=\S+)*: (?P<reason>\d{3} .*?)(?: \(set_id=(?P<user>.*)\))?\s*$",
+        ),
+    ),
+    (
+        "mail_reject",
+        concat!(
+            r"(?:^|[\s:])H=(?:[^\s\[(]\S* )?(?:\(\[?[^\[\]()]*\]?\) )?\[(?P<host>[0-9A-Fa-f.:]+)\](?::\d+)? .*?",
+            r"(?P<reason>(?:temporarily )?rejected (?:RCPT|connection|MAIL|EHLO or HELO|HELO|after DATA|VRFY|EXPN)\b.*|sender verify fail\b.*)$",
+        ),
+    ),
     // MySQL and MariaDB
     (
         "service_login",

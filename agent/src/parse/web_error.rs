@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use watchpost_model::event::{Auth, Log};
+use watchpost_model::event::{Auth, Log, Web};
 use watchpost_model::{Event, Timestamp, field as f};
 
 use super::pattern::{Groups, Pattern};
@@ -46,6 +46,11 @@ static REFUSALS: LazyLock<[Pattern; 7]> = LazyLock::new(|| {
     ]
 });
 
+/// A request that Apache refuses before its access log sees it.
+static UNREADABLE: LazyLock<Pattern> = LazyLock::new(|| {
+    Pattern::new(r"^Invalid URI in request (?P<method>[A-Za-z]{1,32}) (?P<target>\S+)(?: HTTP/.*)?$")
+});
+
 /// The event of a line of an error log.
 pub(super) fn parse(text: &str, original: &str, reference: &Reference) -> Option<Event> {
     let apache = APACHE.find(text);
@@ -69,20 +74,7 @@ pub(super) fn parse(text: &str, original: &str, reference: &Reference) -> Option
 
 fn event(log: Log, groups: &Groups<'_>) -> Event {
     let text = groups.text("text");
-    let mut event = match REFUSALS.iter().find_map(|pattern| pattern.find(text)) {
-        Some(refusal) => {
-            let user = refusal.text("user").to_owned();
-            let mut event =
-                Event::from(Auth { log, action: "web_login", outcome: "failure", user, ..Auth::default() });
-            event.record.set(f::EVENT_TYPE, "denied");
-            event
-        }
-        None => {
-            let mut event = Event::from(log);
-            event.record.remove(f::PARSE);
-            event
-        }
-    };
+    let mut event = unreadable(&log, text).unwrap_or_else(|| refusal(log, text));
     if let Some(peer) = peer(groups.text("peer")) {
         peer.note(&mut event);
     }
@@ -95,11 +87,48 @@ fn event(log: Log, groups: &Groups<'_>) -> Event {
     event
 }
 
-/// `192.0.2.1`, `192.0.2.1:5`, `2001:db8::1`, `[2001:db8::1]:5`.
+/// The request that the server could not make sense of, answered with 400.
+fn unreadable(log: &Log, text: &str) -> Option<Event> {
+    let groups = UNREADABLE.find(text)?;
+    Some(Event::from(Web {
+        log: log.clone(),
+        method: groups.text("method").to_owned(),
+        target: super::mask(groups.text("target")).into_owned(),
+        status: Some(400),
+        ..Web::default()
+    }))
+}
+
+fn refusal(log: Log, text: &str) -> Event {
+    match REFUSALS.iter().find_map(|pattern| pattern.find(text)) {
+        Some(refusal) => {
+            let user = refusal.text("user").to_owned();
+            let mut event =
+                Event::from(Auth { log, action: "web_login", outcome: "failure", user, ..Auth::default() });
+            event.record.set(f::EVENT_TYPE, "denied");
+            event
+        }
+        None => {
+            let mut event = Event::from(log);
+            event.record.remove(f::PARSE);
+            event
+        }
+    }
+}
+
+/// `192.0.2.1`, `192.0.2.1:5`, `2001:db8::1`, `[2001:db8::1]:5`; `::1:37752` where more than four
+/// digits, or one `::`, show that the last part is the port.
 fn peer(text: &str) -> Option<Peer> {
-    match text.parse::<std::net::SocketAddr>() {
-        Ok(address) => Peer::new(&address.ip().to_string(), Some(address.port())),
-        Err(_) => Peer::new(text.trim_matches(['[', ']']), None),
+    if let Ok(address) = text.parse::<std::net::SocketAddr>() {
+        return Peer::new(&address.ip().to_string(), Some(address.port()));
+    }
+    let bare = text.trim_matches(['[', ']']);
+    let alone = bare.parse::<std::net::IpAddr>();
+    match bare.rsplit_once(':') {
+        Some((ip, port)) if alone.is_err() && ip.parse::<std::net::IpAddr>().is_ok() => {
+            Peer::new(ip, port.parse().ok())
+        }
+        _ => Peer::new(bare, None),
     }
 }
 
@@ -160,7 +189,29 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_the_server_can_not_read_is_a_request() {
+        let line = "[Fri Oct 08 17:08:41.2 2021] [core:error] [pid 7] [client 192.0.2.1:14532] AH00126: Invalid URI in request GET /a/.%2E/%2E%2E/b HTTP/1.1";
+        check(line, Kind::Web, None, "192.0.2.1", "2021-10-08T17:08:41.2Z");
+        let reference = Reference { now: Timestamp::EPOCH, zone: TimeZone::UTC };
+        let event = parse(line, line, &reference).unwrap();
+        assert_eq!(event.text(f::URL_PATH), Some("/a/.%2E/%2E%2E/b"));
+        assert_eq!(event.text(f::HTTP_METHOD), Some("GET"));
+    }
+
+    #[test]
+    fn a_client_of_ipv6_may_carry_its_port_without_brackets() {
+        for (client, ip) in
+            [("::1:37752", "::1"), ("2001:db8::1", "2001:db8::1"), ("[2001:db8::1]:5", "2001:db8::1")]
+        {
+            let line =
+                format!("[Sat Jul 20 21:39:11 2013] [error] [client {client}] File does not exist: /x");
+            check(&line, Kind::Log, None, ip, "2013-07-20T21:39:11Z");
+        }
+    }
+
+    #[test]
     fn patterns_compile() {
         assert!(APACHE.is_sound() && NGINX.is_sound() && REFUSALS.iter().all(Pattern::is_sound));
+        assert!(UNREADABLE.is_sound());
     }
 }

@@ -5,6 +5,8 @@ use watchpost_model::alert::{Alert, MOST_EVIDENCE, MatchedField, Outcome, RuleRe
 use watchpost_model::id::{AgentId, AlertId, EventRef};
 use watchpost_model::{Event, FieldId, Timestamp, field as f};
 
+use watchpost_rules::{FindingId, Standing};
+
 use super::party::story;
 
 /// What repeats are grouped by where a rule does not say.
@@ -79,9 +81,19 @@ pub struct Draft {
     pub key: Key,
     /// The alert as it is raised if nothing like it is open.
     pub alert: Alert,
+    /// The finding behind it, where later versions of that may come.
+    pub finding: Option<FindingId>,
+    /// What this version is to those before.
+    pub standing: Standing,
 }
 
 impl Draft {
+    /// The same draft as a version of a finding.
+    #[must_use]
+    pub fn of_finding(self, finding: Option<FindingId>, standing: Standing) -> Self {
+        Self { finding, standing, ..self }
+    }
+
     /// The alert of a finding, at the collector's time `now`.
     #[must_use]
     pub fn of(sighting: Sighting<'_>, now: Timestamp) -> Self {
@@ -129,7 +141,7 @@ impl Draft {
             incident: None,
             drill: sighting.drill,
         };
-        Self { key, alert }
+        Self { key, alert, finding: None, standing: Standing::New }
     }
 }
 

@@ -20,9 +20,10 @@ pub fn takes(alert: &Alert, repeat: &Alert) -> bool {
     near && !matches!(alert.triage, Triage::Handled | Triage::Closed)
 }
 
-/// Adds a repeat to an alert.
-pub fn absorb(alert: &mut Alert, repeat: Alert) {
-    alert.count = alert.count.saturating_add(new_events(alert, &repeat));
+/// Adds a repeat to an alert. How many events it had that the alert did not know.
+pub fn absorb(alert: &mut Alert, repeat: Alert) -> u64 {
+    let new = new_events(alert, &repeat);
+    alert.count = alert.count.saturating_add(new);
     alert.first_seen = alert.first_seen.min(repeat.first_seen);
     alert.last_seen = alert.last_seen.max(repeat.last_seen);
     alert.severity = alert.severity.max(repeat.severity);
@@ -34,6 +35,7 @@ pub fn absorb(alert: &mut Alert, repeat: Alert) {
     }
     agree(&mut alert.attacker, &repeat.attacker);
     agree(&mut alert.target, &repeat.target);
+    new
 }
 
 /// How many of a repeat's events the alert has not counted. References rise in the order in
@@ -54,7 +56,7 @@ fn weight(outcome: Outcome) -> u8 {
 }
 
 /// Keeps the first half and the last half of the evidence, each event once.
-fn keep(events: &mut Vec<EventRef>, event: EventRef) {
+pub(super) fn keep(events: &mut Vec<EventRef>, event: EventRef) {
     let Err(at) = events.binary_search(&event) else { return };
     events.insert(at, event);
     if events.len() > MOST_EVIDENCE {

@@ -7,6 +7,7 @@
 //! Promise: the same events in the same order give the same alerts with the same ids, so a
 //! detection that is repeated after a crash counts nothing twice.
 
+mod amend;
 mod board;
 mod draft;
 mod drills;
@@ -14,6 +15,7 @@ mod group;
 mod party;
 mod triage;
 
+pub use amend::amend;
 pub use board::{Board, Tops};
 pub(crate) use draft::id;
 pub use draft::{Draft, Key, Sighting};

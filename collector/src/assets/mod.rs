@@ -10,7 +10,7 @@ mod silence;
 
 pub use silence::{RULE_ID as SILENCE_RULE, alert as silence_alert};
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,7 @@ pub struct Arrival {
 #[derive(Debug, Default)]
 pub struct Assets {
     entries: HashMap<AgentId, Entry>,
-    changed: Vec<AgentId>,
+    changed: BTreeSet<AgentId>,
 }
 
 impl Assets {
@@ -141,7 +141,7 @@ impl Assets {
             }
         };
         if changed {
-            mark(&mut self.changed, agent);
+            self.changed.insert(agent);
         }
         self.set_revoked(agent, revoked);
     }
@@ -194,7 +194,7 @@ impl Assets {
     pub fn state(&mut self, agent: AgentId, event: &Event) {
         if let Some(entry) = self.entries.get_mut(&agent) {
             health::read(entry, event);
-            mark(&mut self.changed, agent);
+            self.changed.insert(agent);
         }
     }
 
@@ -215,7 +215,7 @@ impl Assets {
             let Some(heard) = entry.host.last_heard else { continue };
             if entry.host.liveness == Liveness::Online && now.since(heard.max(since)) > limit {
                 entry.host.liveness = Liveness::Silent;
-                mark(&mut self.changed, *agent);
+                self.changed.insert(*agent);
                 if !entry.stopped {
                     silent.push(entry.clone());
                 }
@@ -232,7 +232,7 @@ impl Assets {
             // Certified anew: silent until its next batch.
             let restored = if entry.host.last_heard.is_some() { Liveness::Silent } else { Liveness::Never };
             entry.host.liveness = if revoked { Liveness::Revoked } else { restored };
-            mark(&mut self.changed, agent);
+            self.changed.insert(agent);
         }
     }
 
@@ -242,7 +242,7 @@ impl Assets {
             let count = open.get(agent).copied().unwrap_or(0);
             if entry.host.open_alerts != count {
                 entry.host.open_alerts = count;
-                mark(&mut self.changed, *agent);
+                self.changed.insert(*agent);
             }
         }
     }
@@ -254,14 +254,8 @@ impl Assets {
     }
 
     fn entry(&mut self, agent: AgentId, name: &str, now: Timestamp) -> &mut Entry {
-        mark(&mut self.changed, agent);
+        self.changed.insert(agent);
         self.entries.entry(agent).or_insert_with(|| Entry::new(agent, name, now))
-    }
-}
-
-fn mark(changed: &mut Vec<AgentId>, agent: AgentId) {
-    if !changed.contains(&agent) {
-        changed.push(agent);
     }
 }
 

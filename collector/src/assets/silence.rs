@@ -48,5 +48,5 @@ pub fn alert(entry: &Entry, now: Timestamp) -> Draft {
         incident: None,
         drill: String::new(),
     };
-    Draft { key, alert }
+    Draft { key, alert, finding: None, standing: watchpost_rules::Standing::New }
 }

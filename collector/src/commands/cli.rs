@@ -48,6 +48,9 @@ enum Command {
     /// Users' certificates
     #[command(subcommand)]
     Users(Users),
+    /// The rules of the running collector
+    #[command(subcommand)]
+    Rules(Rules),
     /// Copy state, journal and authority into a new directory, also while running
     Backup {
         /// The directory
@@ -97,6 +100,14 @@ enum Users {
 }
 
 #[derive(Debug, Subcommand)]
+enum Rules {
+    /// Read the rule files again; what is newly rejected keeps the old rules in force
+    Reload,
+    /// Say which rules are in force, since when, and what was rejected
+    Status,
+}
+
+#[derive(Debug, Subcommand)]
 enum Config {
     /// Print every key with its value
     Show,
@@ -138,7 +149,10 @@ impl Cli {
     /// The exit code of a failure: 1 where failing is the answer to what was asked, 3 elsewhere.
     #[must_use]
     pub fn failed(&self) -> u8 {
-        if matches!(self.command, Command::Config(Config::Check)) { 1 } else { 3 }
+        match self.command {
+            Command::Config(Config::Check) | Command::Rules(Rules::Reload) => 1,
+            _ => 3,
+        }
     }
 
     /// The settings in force: defaults, then the file, then the command line.
@@ -181,6 +195,8 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> anyhow::Result<()> {
             add_user(&settings, name, role.into(), &file)?;
             writeln!(out, "{}", file.display())?;
         }
+        Command::Rules(Rules::Reload) => writeln!(out, "{}", text(ask(&settings, &Request::ReloadRules)?)?)?,
+        Command::Rules(Rules::Status) => writeln!(out, "{}", text(ask(&settings, &Request::Rules)?)?)?,
         Command::Backup { into } => {
             let into = std::path::absolute(into)?;
             writeln!(out, "{}", text(ask(&settings, &Request::Backup { into })?)?)?;

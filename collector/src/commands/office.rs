@@ -11,6 +11,7 @@ use watchpost_model::query::Role;
 use super::backup;
 use crate::ingest::Door;
 use crate::pki::{self, Record};
+use crate::ruleset::Ruleset;
 use crate::state::State;
 
 /// Longest life of a token.
@@ -46,6 +47,10 @@ pub enum Request {
         /// The user's name or the agent's id.
         name: String,
     },
+    /// The rules read again and put in force.
+    ReloadRules,
+    /// Which rules are in force.
+    Rules,
     /// A copy of state, journal and authority.
     Backup {
         /// A directory that does not exist yet.
@@ -71,6 +76,8 @@ pub struct Office {
     door: Door,
     state: Arc<dyn State>,
     data_dir: PathBuf,
+    /// Only where detection runs.
+    rules: Option<Arc<Ruleset>>,
 }
 
 impl std::fmt::Debug for Office {
@@ -83,7 +90,13 @@ impl Office {
     /// An office over an open data directory.
     #[must_use]
     pub fn new(door: Door, state: Arc<dyn State>, data_dir: PathBuf) -> Self {
-        Self { door, state, data_dir }
+        Self { door, state, data_dir, rules: None }
+    }
+
+    /// The same office, which also answers for the rules in force.
+    #[must_use]
+    pub fn with_rules(self, rules: Arc<Ruleset>) -> Self {
+        Self { rules: Some(rules), ..self }
     }
 
     /// Answers a request. Blocks while the state is written.
@@ -100,6 +113,8 @@ impl Office {
                 let done = self.door.register.revoke(name, now);
                 said(done.map(|()| format!("{name} is revoked")).map_err(|error| error.to_string()))
             }
+            Request::ReloadRules => said(self.reload(now)),
+            Request::Rules => said(self.rules().map(|rules| rules.standing())),
             Request::Backup { into } => said(
                 backup::backup(self.state.as_ref(), &self.data_dir, into).map_err(|error| error.to_string()),
             ),
@@ -135,6 +150,18 @@ impl Office {
             Record { name: name.into(), role, agent: None, host: String::new(), issued: now, revoked: None };
         self.door.register.add(issued.fingerprint, record).map_err(register)?;
         Ok(format!("{}{key}{}", issued.pem, self.door.authority.pem()))
+    }
+
+    fn rules(&self) -> Result<&Ruleset, String> {
+        let none = "no collector runs on this data directory; rules are read when it starts";
+        self.rules.as_deref().ok_or_else(|| none.to_owned())
+    }
+
+    fn reload(&self, now: Timestamp) -> Result<String, String> {
+        let rules = self.rules()?;
+        let changed = rules.reload(now).map_err(|error| error.to_string())?;
+        let head = if changed { "new rules are in force" } else { "nothing changed" };
+        Ok(format!("{head}\n{}", rules.standing()))
     }
 
     fn records(&self, wanted: impl Fn(&Record) -> bool) -> Reply {

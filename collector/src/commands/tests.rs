@@ -87,3 +87,31 @@ fn a_token_out_of_range_is_wrong_use_and_the_range_is_named() {
         assert!(refused.to_string().contains(range), "{refused}");
     }
 }
+
+#[test]
+fn rules_are_reloaded_through_the_socket_and_a_refusal_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.yml");
+    let rule = "title: Own\nid: own\nlogsource: {category: dns}\ndetection: {s: {query: x}, condition: s}\n";
+    std::fs::write(&file, rule).unwrap();
+    let data = folder.path().join("data");
+    let rules = crate::config::RuleSettings {
+        shipped: false,
+        paths: vec![file.clone()],
+        ..crate::config::RuleSettings::default()
+    };
+    let settings =
+        Settings { data_dir: data.clone(), listen: ([127, 0, 0, 1], 0).into(), rules, ..Settings::default() };
+    let handle = run::start(&settings).unwrap();
+    let status = say(&data, &["rules", "status"]).unwrap();
+    assert!(status.contains("1 rules loaded, 0 blind, 0 rejected"), "{status}");
+    assert!(say(&data, &["rules", "reload"]).unwrap().starts_with("nothing changed"));
+    std::fs::write(&file, rule.replace("query: x", "query: y")).unwrap();
+    assert!(say(&data, &["rules", "reload"]).unwrap().starts_with("new rules are in force"));
+    std::fs::write(&file, "title: [").unwrap();
+    let refused = say(&data, &["rules", "reload"]).unwrap_err().to_string();
+    assert!(refused.contains("own.yml:") && refused.contains("the old rules stay"), "{refused}");
+    handle.stop();
+    let alone = say(&data, &["rules", "reload"]).unwrap_err().to_string();
+    assert!(alone.contains("no collector runs"), "{alone}");
+}

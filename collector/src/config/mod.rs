@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use watchpost_rules::pack::PublicKey;
+use watchpost_rules::parse::Placeholders;
 
 use crate::state::Backend;
 use crate::{journal, state};
@@ -66,8 +68,15 @@ pub struct JournalSettings {
 pub struct RuleSettings {
     /// Whether the rules that come with the collector are used.
     pub shipped: bool,
-    /// Files or directories of Sigma rules.
+    /// Files or directories of Sigma rules, and signed packs of them (`*.wpack`).
     pub paths: Vec<PathBuf>,
+    /// Groups (one source, one user…) that correlations keep in memory, of about half a kilobyte
+    /// each. When there are more, those heard of longest ago are given up and counted.
+    pub groups: usize,
+    /// Public keys, one line each (`RW…`), whose rule packs are used. Packs of others are rejected.
+    pub trusted_keys: Vec<PublicKey>,
+    /// What stands for `%name%` in values with the modifier `expand`: name = ["value", …].
+    pub placeholders: Placeholders,
 }
 
 impl Default for Settings {
@@ -92,7 +101,13 @@ impl Default for JournalSettings {
 
 impl Default for RuleSettings {
     fn default() -> Self {
-        Self { shipped: true, paths: Vec::new() }
+        Self {
+            shipped: true,
+            paths: Vec::new(),
+            trusted_keys: Vec::new(),
+            placeholders: Placeholders::new(),
+            groups: crate::ruleset::GROUPS,
+        }
     }
 }
 
@@ -178,6 +193,9 @@ impl Settings {
         if self.journal.keep.0 < Duration::from_secs(3_600) {
             return bad("journal.keep", &self.journal.keep, "write at least 1h");
         }
+        if !(1_000..=100_000_000).contains(&self.rules.groups) {
+            return bad("rules.groups", &self.rules.groups, "write 1000 to 100000000");
+        }
         Ok(())
     }
 
@@ -214,7 +232,9 @@ mod tests {
     fn the_shipped_example_says_the_defaults() {
         let shown = Settings::parse(EXAMPLE, Path::new("example")).unwrap();
         assert_eq!(shown, Settings::default());
-        for key in ["data_dir", "listen", "names", "backend", "keep", "segment", "shipped", "paths"] {
+        for key in
+            ["data_dir", "listen", "names", "backend", "keep", "segment", "shipped", "paths", "trusted_keys"]
+        {
             assert!(EXAMPLE.contains(&format!("\n{key} = ")), "{key} is not in the example");
         }
         assert!(EXAMPLE.contains("# max_bytes = "));
@@ -234,6 +254,8 @@ mod tests {
         check("[journal]\nsegment = \"1KiB\"", &["journal.segment", "1KiB"]);
         check("[journal]\nmax_bytes = \"64MiB\"", &["journal.max_bytes", "twice"]);
         check("[state]\nbackend = \"sql\"", &["line 2", "sql"]);
+        check("[rules]\ntrusted_keys = [\"hello\"]", &["line 2", "begins with RW"]);
+        check("[rules.placeholders]\nadmins = \"root\"", &["line 2", "admins"]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `POST /v1/batches`: from bytes to a receipt.
 
+use std::sync::{Arc, PoisonError};
+
 use axum::Extension;
 use axum::Json;
 use axum::body::BodyDataStream;
@@ -11,9 +13,9 @@ use tokio_stream::StreamExt as _;
 use watchpost_model::id::AgentId;
 use watchpost_model::limits;
 use watchpost_model::query::{Receipt, Role};
-use watchpost_model::wire::{self, Batch, PackError};
+use watchpost_model::wire::{PackError, Summary, Unpacker};
 
-use super::{BODY, Ingest};
+use super::{BODY, Ingest, UNPACKING};
 use crate::clock;
 use crate::identity::Identity;
 use crate::journal::NewFrame;
@@ -91,14 +93,18 @@ fn too_large() -> Refusal {
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text)
 }
 
-/// Unpacks a batch on a thread that may block, and keeps what the journal needs to know.
+/// Looks a batch over on a thread that may block, and keeps what the journal needs to know.
 async fn check(ingest: &Ingest, agent: AgentId, payload: Vec<u8>) -> Result<NewFrame, Refusal> {
     let stopping =
         || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the collector is stopping; try again later");
     let permit = ingest.unpacking.clone().acquire_owned().await.map_err(|_| stopping())?;
+    let unpackers = Arc::clone(&ingest.unpackers);
     let unpacked = tokio::task::spawn_blocking(move || {
-        let batch = wire::unpack(&payload);
-        let frame = batch.map(|batch| to_frame(agent, &batch, payload));
+        let all = || unpackers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unpacker = all().pop().unwrap_or_default();
+        let told = unpacker.survey(&payload);
+        keep(&mut all(), unpacker);
+        let frame = told.map(|told| to_frame(agent, &told, payload));
         drop(permit);
         frame
     });
@@ -115,6 +121,13 @@ async fn check(ingest: &Ingest, agent: AgentId, payload: Vec<u8>) -> Result<NewF
     }
 }
 
+/// Puts one back for the next batch.
+fn keep(unpackers: &mut Vec<Unpacker>, unpacker: Unpacker) {
+    if unpackers.len() < UNPACKING {
+        unpackers.push(unpacker);
+    }
+}
+
 fn refuse(error: &PackError) -> Refusal {
     let status = match error {
         PackError::TooLarge { .. } | PackError::Bomb { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -125,9 +138,8 @@ fn refuse(error: &PackError) -> Refusal {
 }
 
 /// `None` where the batch's numbers can not be.
-fn to_frame(agent: AgentId, batch: &Batch, payload: Vec<u8>) -> Option<NewFrame> {
-    let known = u64::try_from(batch.events.len()).ok()?;
-    let events = u32::try_from(known.checked_add(batch.unknown_kinds)?).ok()?;
+fn to_frame(agent: AgentId, batch: &Summary, payload: Vec<u8>) -> Option<NewFrame> {
+    let events = u32::try_from(batch.events.checked_add(batch.unknown_kinds)?).ok()?;
     let sound = batch.sequence > 0 && (1..MOST_EVENT).contains(&batch.first_event);
     sound.then(|| NewFrame {
         agent,

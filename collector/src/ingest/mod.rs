@@ -1,6 +1,6 @@
 //! Taking batches in: check, recognise repeats, journal, then acknowledge.
 //!
-//! Handlers unpack a batch only to see that it is sound; the bytes go into the journal
+//! Handlers look a batch over only to see that it is sound; the bytes go into the journal
 //! unchanged, written by one thread that syncs once for all batches that wait. The high-water
 //! mark of each agent and epoch is read from the journal at start, so the two never disagree.
 //! Nothing is acknowledged that is not durable; while the journal fails, agents are told to come
@@ -14,13 +14,14 @@ mod ledger;
 mod tests;
 mod writer;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::post;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use watchpost_model::wire::Unpacker;
 
 use crate::journal::{Journal, NewFrame, Recovery};
 use crate::pki::{Authority, Register, Tokens};
@@ -43,6 +44,8 @@ const BODY: Duration = Duration::from_secs(30);
 pub struct Ingest {
     jobs: mpsc::Sender<writer::Job>,
     unpacking: Arc<Semaphore>,
+    /// At most [`UNPACKING`] of them, with their buffers.
+    unpackers: Arc<Mutex<Vec<Unpacker>>>,
     counts: Counts,
 }
 
@@ -67,7 +70,8 @@ impl Ingest {
         let (jobs, queue) = mpsc::channel(WAITING);
         let writer = writer::Writer::new(journal, recovery, state, counts.clone());
         let thread = std::thread::Builder::new().name("journal".into()).spawn(move || writer.run(queue))?;
-        Ok((Self { jobs, unpacking: Arc::new(Semaphore::new(UNPACKING)), counts }, thread))
+        let unpacking = Arc::new(Semaphore::new(UNPACKING));
+        Ok((Self { jobs, unpacking, unpackers: Arc::default(), counts }, thread))
     }
 
     /// What each agent's events came to at the journal.

@@ -7,6 +7,7 @@ use watchpost_model::Timestamp;
 use watchpost_model::id::AgentId;
 use watchpost_model::limits;
 
+use super::sidecar::Told;
 use super::{Frame, NewFrame};
 
 /// Layout written into each segment.
@@ -41,6 +42,12 @@ pub(super) struct Header {
 }
 
 impl Header {
+    /// What it says of its batch.
+    pub(super) const fn told(&self) -> Told {
+        let Self { agent, epoch, sequence, first_event, events, .. } = *self;
+        Told { agent, epoch, sequence, first_event, events }
+    }
+
     /// Bytes of the whole frame.
     pub(super) fn frame_bytes(&self) -> u64 {
         u64::from(self.payload).saturating_add(FRAME_HEADER as u64)
@@ -141,10 +148,10 @@ fn checksum(head: &[u8], payload: &[u8]) -> u32 {
 }
 
 /// Takes fixed-size pieces off the front.
-struct Cursor<'a>(&'a [u8]);
+pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
 
 impl Cursor<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (piece, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*piece)

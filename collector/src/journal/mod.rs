@@ -15,6 +15,7 @@ mod index;
 mod reader;
 mod recovery;
 mod retention;
+mod sidecar;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,14 @@ pub struct NewFrame {
     pub received: Timestamp,
     /// The packed batch, unchanged.
     pub payload: Vec<u8>,
+}
+
+impl NewFrame {
+    /// What its header will say of the batch.
+    const fn told(&self) -> sidecar::Told {
+        let Self { agent, epoch, sequence, first_event, events, .. } = *self;
+        sidecar::Told { agent, epoch, sequence, first_event, events }
+    }
 }
 
 /// A batch as the journal keeps it.

@@ -51,6 +51,15 @@ impl Reader {
         header.with_payload(&head, payload).ok_or_else(damaged)
     }
 
+    /// The error of a frame that could not be made sense of.
+    pub(crate) fn damage(&self, number: u64) -> Error {
+        let segment = match self.0.place(number) {
+            Place::At { segment, .. } | Place::Damaged { segment } => segment,
+            Place::Absent => String::new(),
+        };
+        self.damaged(number, &segment)
+    }
+
     fn damaged(&self, number: u64, segment: &str) -> Error {
         Error::Damaged { number, path: self.0.storage.path(segment) }
     }

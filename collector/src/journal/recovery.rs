@@ -1,7 +1,7 @@
 //! Opening: finds every sound frame, cuts a torn tail, reports damage.
 //!
-//! Closed segments are walked by their headers alone (a payload is checked when it is read);
-//! the last one is checked whole, because only it can have been torn. After damage the walk
+//! Closed segments are known from their sidecars, else walked by their headers alone (a payload is
+//! checked when it is read); the last one is checked whole, because only it can have been torn. After damage the walk
 //! looks for the next sound header with a plausible number, so one bad frame hides no others.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,7 @@ use watchpost_model::id::AgentId;
 use super::Error;
 use super::format::{self, FRAME_HEADER, FRAME_MAGIC, Header, LAYOUT, SEGMENT_HEADER};
 use super::index::{DAMAGED, Segment, segment_first};
+use super::sidecar::{self, Rows, Sidecar, Told};
 use super::storage::{SegmentFile, Storage};
 
 /// Bytes read at a time while looking for the next sound frame.
@@ -67,12 +68,12 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    fn saw(&mut self, header: &Header) {
+    fn saw(&mut self, told: &Told) {
         self.frames += 1;
         // Retention may have taken the batches before the first one seen: that is no loss.
-        let unseen = || Mark { next_event: header.first_event, ..Mark::begin() };
-        let mark = self.high_water.entry((header.agent, header.epoch)).or_insert_with(unseen);
-        mark.advance(header.sequence, header.first_event, header.events);
+        let unseen = || Mark { next_event: told.first_event, ..Mark::begin() };
+        let mark = self.high_water.entry((told.agent, told.epoch)).or_insert_with(unseen);
+        mark.advance(told.sequence, told.first_event, told.events);
     }
 
     fn damage(&mut self, numbers: std::ops::Range<u64>) {
@@ -82,31 +83,50 @@ impl Recovery {
     }
 }
 
-/// Walks all segments.
-pub(super) fn recover(storage: &dyn Storage) -> Result<(Vec<Segment>, Recovery), Error> {
+/// What opening found, for whoever goes on writing.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) segments: Vec<Segment>,
+    /// Of the last segment.
+    pub(super) rows: Rows,
+    pub(super) recovery: Recovery,
+}
+
+/// Goes through all segments.
+pub(super) fn recover(storage: &dyn Storage) -> Result<Found, Error> {
     let list = storage.list();
     let list = list.map_err(|source| Error::Io { doing: "listing", path: storage.path(""), source })?;
     let mut firsts: Vec<u64> = list.iter().filter_map(|name| segment_first(name)).collect();
     firsts.sort_unstable();
-    let mut recovery = Recovery::default();
-    let mut segments = Vec::with_capacity(firsts.len());
+    sidecar::sweep(storage, &list, &firsts);
+    let mut found = Found::default();
     for (at, &first) in firsts.iter().enumerate() {
         let following = firsts.get(at + 1).copied();
-        segments.push(recover_segment(storage, first, following, &mut recovery)?);
+        let segment = recover_segment(storage, first, following, &mut found)?;
+        found.segments.push(segment);
     }
-    Ok((segments, recovery))
+    Ok(found)
 }
 
+/// A closed segment whose sidecar is sound need not be walked.
 fn recover_segment(
     storage: &dyn Storage,
     first: u64,
     following: Option<u64>,
-    recovery: &mut Recovery,
+    found: &mut Found,
 ) -> Result<Segment, Error> {
     let name = super::index::segment_name(first);
     let io = |source| Error::Io { doing: "recovering", path: storage.path(&name), source };
     let file = storage.open(&name).map_err(io)?;
     check_segment_header(storage, &name, first, file.as_ref(), following.is_none())?;
+    if let Some(next) = following {
+        let bytes = file.size().map_err(io)?;
+        if let Some(told) = sidecar::read(storage, first, bytes, next.saturating_sub(first)) {
+            return Ok(believe(told, (first, name), bytes, &mut found.recovery));
+        }
+    }
+    let before = found.recovery.damaged;
+    let recovery = &mut found.recovery;
     let mut walk = Walk::new(file.as_ref(), first, following.is_none()).map_err(io)?;
     walk.run(recovery).map_err(io)?;
     match following {
@@ -119,6 +139,10 @@ fn recover_segment(
         }
         None => {}
     }
+    if following.is_some() && recovery.damaged == before {
+        sidecar::write(storage, first, walk.size, walk.newest, &walk.rows);
+    }
+    found.rows = walk.rows;
     Ok(Segment {
         first,
         name: name.clone(),
@@ -127,6 +151,23 @@ fn recover_segment(
         newest: walk.newest,
         offsets: walk.offsets,
     })
+}
+
+fn believe(told: Sidecar, (first, name): (u64, String), bytes: u64, recovery: &mut Recovery) -> Segment {
+    let mut segment = Segment {
+        first,
+        name,
+        bytes,
+        events: 0,
+        newest: told.newest,
+        offsets: Vec::with_capacity(told.frames.len()),
+    };
+    for (offset, frame) in &told.frames {
+        recovery.saw(frame);
+        segment.offsets.push(*offset);
+        segment.events = segment.events.saturating_add(u64::from(frame.events));
+    }
+    segment
 }
 
 /// A segment with a sound header of another layout is refused. A damaged header costs nothing:
@@ -162,6 +203,7 @@ struct Walk<'a> {
     /// Number that the next frame must have.
     expected: u64,
     offsets: Vec<u32>,
+    rows: Rows,
     events: u64,
     newest: Timestamp,
     /// End of the last sound frame.
@@ -176,6 +218,7 @@ impl<'a> Walk<'a> {
             whole,
             expected: first,
             offsets: Vec::new(),
+            rows: Rows::default(),
             events: 0,
             newest: Timestamp::EPOCH,
             sound_end: SEGMENT_HEADER as u64,
@@ -200,8 +243,10 @@ impl<'a> Walk<'a> {
     }
 
     fn take(&mut self, at: u64, header: &Header, recovery: &mut Recovery) {
-        recovery.saw(header);
-        self.offsets.push(u32::try_from(at).unwrap_or(DAMAGED));
+        recovery.saw(&header.told());
+        let offset = u32::try_from(at).unwrap_or(DAMAGED);
+        self.rows.push(offset, &header.told());
+        self.offsets.push(offset);
         self.events = self.events.saturating_add(u64::from(header.events));
         self.newest = self.newest.max(header.received);
         self.expected = header.number.saturating_add(1);

@@ -5,7 +5,7 @@ use std::io;
 use watchpost_model::Timestamp;
 
 use super::index::{Segment, Shared};
-use super::{Error, Settings};
+use super::{Error, Settings, sidecar};
 
 /// Deletes what `settings` no longer keep. Readers lose sight of a segment before its file goes.
 pub(super) fn retain(shared: &Shared, settings: &Settings, now: Timestamp) -> Result<usize, Error> {
@@ -18,6 +18,7 @@ pub(super) fn retain(shared: &Shared, settings: &Settings, now: Timestamp) -> Re
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
             _ => deleted += 1,
         }
+        sidecar::remove(shared.storage.as_ref(), segment.first);
         shared.storage.sync_directory().map_err(io)?;
     }
     Ok(deleted)

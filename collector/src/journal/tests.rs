@@ -17,7 +17,7 @@ fn agent(number: u8) -> AgentId {
     AgentId::from_bytes([number; 16])
 }
 
-fn frame(sequence: u64, payload: Vec<u8>) -> NewFrame {
+pub(super) fn frame(sequence: u64, payload: Vec<u8>) -> NewFrame {
     NewFrame {
         agent: agent(1),
         epoch: 7,
@@ -35,13 +35,13 @@ fn small() -> Settings {
 
 /// A disk in memory that keeps synced and written bytes apart, and fails on demand.
 #[derive(Clone, Default)]
-struct FaultyDisk(Arc<Mutex<Platter>>);
+pub(super) struct FaultyDisk(pub(super) Arc<Mutex<Platter>>);
 
 #[derive(Default)]
-struct Platter {
+pub(super) struct Platter {
     files: BTreeMap<String, Content>,
     /// Writes stop after this many more bytes.
-    room: Option<usize>,
+    pub(super) room: Option<usize>,
     sync_fails: bool,
     truncate_fails: bool,
 }
@@ -58,7 +58,7 @@ struct FaultyFile {
 }
 
 impl FaultyDisk {
-    fn with<T>(&self, ask: impl FnOnce(&mut Platter) -> T) -> T {
+    pub(super) fn with<T>(&self, ask: impl FnOnce(&mut Platter) -> T) -> T {
         ask(&mut self.0.lock().unwrap())
     }
 
@@ -82,11 +82,11 @@ impl FaultyDisk {
         self.with(|platter| platter.files.keys().next_back().unwrap().clone())
     }
 
-    fn bytes(&self, name: &str) -> Vec<u8> {
+    pub(super) fn bytes(&self, name: &str) -> Vec<u8> {
         self.with(|platter| platter.files[name].written.clone())
     }
 
-    fn set(&self, name: &str, bytes: Vec<u8>) {
+    pub(super) fn set(&self, name: &str, bytes: Vec<u8>) {
         let content = Content { written: bytes.clone(), synced: bytes };
         self.with(|platter| platter.files.insert(name.to_owned(), content));
     }
@@ -173,11 +173,11 @@ impl SegmentFile for FaultyFile {
     }
 }
 
-fn open(disk: &FaultyDisk) -> (Journal, Recovery) {
+pub(super) fn open(disk: &FaultyDisk) -> (Journal, Recovery) {
     Journal::open_on(Arc::new(disk.clone()), &small()).unwrap()
 }
 
-fn payloads(reader: &Reader) -> Vec<Vec<u8>> {
+pub(super) fn payloads(reader: &Reader) -> Vec<Vec<u8>> {
     reader.iter_from(0).filter_map(Result::ok).map(|frame| frame.payload).collect()
 }
 

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::format::{self, MOST_PAYLOAD, SEGMENT_HEADER};
-use super::index::{Segment, Shared, segment_name};
-use super::recovery::{self, Recovery};
+use super::index::{DAMAGED, Segment, Shared, segment_name};
+use super::recovery::{self, Found, Recovery};
+use super::sidecar::{self, Rows};
 use super::storage::{Disk, SegmentFile, Storage};
 use super::{Error, NewFrame, Reader, Settings, retention};
 use watchpost_model::Timestamp;
@@ -31,6 +32,8 @@ struct Active {
     file: Arc<dyn SegmentFile>,
     bytes: u64,
     next: u64,
+    /// For its sidecar, once it is closed. Nothing where some of its frames are damaged.
+    rows: Option<Rows>,
 }
 
 impl std::fmt::Debug for Journal {
@@ -61,7 +64,7 @@ impl Journal {
     pub fn open_on(storage: Arc<dyn Storage>, settings: &Settings) -> Result<(Self, Recovery), Error> {
         let settings =
             Settings { segment_bytes: settings.segment_bytes.min(MOST_SEGMENT), ..settings.clone() };
-        let (mut segments, recovery) = recovery::recover(storage.as_ref())?;
+        let Found { mut segments, rows, recovery } = recovery::recover(storage.as_ref())?;
         if segments.is_empty() {
             segments.push(begin_segment(storage.as_ref(), 1)?.0);
         }
@@ -69,7 +72,8 @@ impl Journal {
             segments.last().map(|last| (last.name.clone(), last.bytes, last.end())).unwrap_or_default();
         let shared = Arc::new(Shared::new(storage, segments));
         let file = shared.file(&name)?;
-        let active = Active { name, file, bytes, next };
+        let whole = !shared.with(|all| all.last().is_some_and(|last| last.offsets.contains(&DAMAGED)));
+        let active = Active { name, file, bytes, next, rows: whole.then_some(rows) };
         Ok((Self { shared, settings, active, poison: None }, recovery))
     }
 
@@ -123,6 +127,9 @@ impl Journal {
 
     /// Lets readers see what is durable now.
     fn publish(&mut self, frames: &[NewFrame], bytes: &[u8], offsets: &[u32]) -> u64 {
+        if let Some(rows) = &mut self.active.rows {
+            offsets.iter().zip(frames).for_each(|(offset, frame)| rows.push(*offset, &frame.told()));
+        }
         self.active.bytes = self.active.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         self.shared.change(|segments| {
             if let Some(segment) = segments.last_mut() {
@@ -142,8 +149,14 @@ impl Journal {
 
     fn rotate(&mut self) -> Result<(), Error> {
         let (segment, file) = begin_segment(self.shared.storage.as_ref(), self.active.next)?;
-        self.active =
-            Active { name: segment.name.clone(), file, bytes: segment.bytes, next: self.active.next };
+        if let Some(rows) = self.active.rows.take()
+            && let Some((first, newest)) =
+                self.shared.with(|segments| segments.last().map(|closed| (closed.first, closed.newest)))
+        {
+            sidecar::write(self.shared.storage.as_ref(), first, self.active.bytes, newest, &rows);
+        }
+        let (name, bytes, next) = (segment.name.clone(), segment.bytes, self.active.next);
+        self.active = Active { name, file, bytes, next, rows: Some(Rows::default()) };
         self.shared.change(|segments| segments.push(segment));
         Ok(())
     }

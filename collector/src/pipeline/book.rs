@@ -107,9 +107,17 @@ impl Book {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps what a step of detection learned, with its new cursor, and says what to tell.
-    pub(super) fn step(&self, seen: Vec<Seen>, cursor: u64, now: Timestamp) -> Result<Vec<Live>, Error> {
+    /// Keeps what a step of detection learned, with its new cursor and what else must be written
+    /// together with it, and says what to tell.
+    pub(super) fn step(
+        &self,
+        seen: Vec<Seen>,
+        cursor: u64,
+        saved: Writes,
+        now: Timestamp,
+    ) -> Result<Vec<Live>, Error> {
         self.change(|inner, page| {
+            page.writes.append(saved);
             let mut woke = false;
             for frame in seen {
                 woke |= inner.assets.heard(frame.agent, frame.arrival);
@@ -125,6 +133,20 @@ impl Book {
             }
             page.hosts_changed |= woke;
             record::put_cursor(&mut page.writes, cursor)
+        })
+    }
+
+    /// Keeps alerts that no event raised, together with what else must be written, and says what to
+    /// tell.
+    pub(super) fn raise(
+        &self,
+        drafts: Vec<Draft>,
+        saved: Writes,
+        now: Timestamp,
+    ) -> Result<Vec<Live>, Error> {
+        self.change(|inner, page| {
+            page.writes.append(saved);
+            drafts.into_iter().try_for_each(|draft| page.fold(inner, draft, now))
         })
     }
 
@@ -167,8 +189,8 @@ impl Book {
         let state = Arc::clone(&self.state);
         self.change(|_, page| {
             let writes = &mut page.writes;
-            record::walk(state.as_ref(), Table::AlertGroups, |key, (_, last): (AlertId, Timestamp)| {
-                if last < before {
+            record::walk(state.as_ref(), Table::AlertGroups, |key, way: record::Way| {
+                if way.last() < before {
                     writes.delete(Table::AlertGroups, key);
                 }
             })

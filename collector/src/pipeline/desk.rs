@@ -8,7 +8,7 @@ use watchpost_model::id::AlertId;
 use watchpost_model::query::{Drill, Live, Overview, TriageChange, UnderWay};
 use watchpost_model::{Event, Timestamp};
 
-use super::{Book, Counts, Error, Rules, record};
+use super::{Book, Counts, Error, Rules, Strain, record};
 use crate::alerts::Drills;
 use crate::hub::Hub;
 use crate::journal::Reader;
@@ -31,6 +31,19 @@ pub(super) struct Figures {
     pub(super) panics: AtomicU64,
     /// Steps that failed and are tried again.
     pub(super) failures: AtomicU64,
+    /// What the correlations gave up, since the engine was made: too many groups, too many events in
+    /// a group, too late.
+    evicted: AtomicU64,
+    forgotten: AtomicU64,
+    late: AtomicU64,
+}
+
+impl Figures {
+    pub(super) fn note(&self, strain: Strain) {
+        self.evicted.store(strain.evicted, Ordering::Relaxed);
+        self.forgotten.store(strain.forgotten, Ordering::Relaxed);
+        self.late.store(strain.late, Ordering::Relaxed);
+    }
 }
 
 /// See the module.
@@ -122,12 +135,21 @@ impl Desk {
             journal_bytes: self.journal.bytes(),
             rules: counts.loaded,
             blind_rules: counts.blind,
+            rejected_rules: counts.rejected,
+            rules_hash: counts.hash.clone(),
+            rules_loaded: Some(counts.since),
             backlog: self.backlog(),
             warnings: self.warnings(&counts),
             ..Overview::default()
         };
         self.book.overview(&mut overview, now);
         overview
+    }
+
+    /// Number of the last frame that detection is done with.
+    #[must_use]
+    pub fn detected(&self) -> u64 {
+        self.figures.cursor.load(Ordering::Relaxed)
     }
 
     pub(super) fn tell(&self, live: &[Live]) {
@@ -156,9 +178,16 @@ impl Desk {
         let waiting = self.waiting_frames().1;
         let table = [
             (counts.rejected, "rules or rule files were rejected; run `watchpost rules check`"),
+            (
+                counts.refused,
+                "rules stopped the last reload, the rules before it stay in force; run `watchpost-collector rules status`",
+            ),
             (figure(&self.figures.damaged), "journal frames could not be read and were skipped by detection"),
             (figure(&self.figures.panics), "events made the rules engine fail and were skipped"),
             (figure(&self.figures.failures), "steps of detection failed and were tried again; see the log"),
+            (figure(&self.figures.evicted), "groups of correlations were given up; raise rules.groups"),
+            (figure(&self.figures.forgotten), "events were left out of correlations that hold too many"),
+            (figure(&self.figures.late), "events came too late for their correlations"),
             (
                 if waiting > BACKLOG_WARNING { waiting } else { 0 },
                 "batches wait for detection; alerts come late",

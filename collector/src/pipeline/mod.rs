@@ -1,15 +1,17 @@
 //! Detection: follows the journal, asks the rules, keeps alerts, tells whoever listens.
 //!
-//! One thread reads frames from the cursor on. A step is at most [`STEP_EVENTS`] events or
-//! [`STEP_TIME`]; what it found and the new cursor become durable in one transaction, and only
-//! then is it told to the live stream. A crash before the transaction repeats the step and finds
-//! the same ids; a crash after it repeats nothing. After a start the correlations' windows are
-//! rebuilt by reading back, without raising anything.
+//! A crew of threads takes frames apart and says which events wake a rule; one thread goes on from
+//! there, strictly in the journal's order. A step is about [`STEP_EVENTS`] events or [`STEP_TIME`];
+//! what it found and the new cursor become durable in one transaction, and only then is it told to
+//! the live stream. A crash before the transaction repeats the step and finds the same ids; a crash
+//! after it repeats nothing. The correlations' windows are saved every few seconds; after a start
+//! they are read back and brought up to the cursor, without raising anything.
 //!
 //! Nothing stalls the thread: a frame that can not be read or unpacked is counted and skipped, a
 //! rules engine that panics on an event costs that one event.
 
 mod book;
+mod crew;
 mod desk;
 mod engine;
 mod error;
@@ -17,6 +19,7 @@ mod meter;
 mod page;
 pub mod record;
 pub mod stamp;
+mod windows;
 mod worker;
 
 use std::sync::Arc;
@@ -26,7 +29,7 @@ use std::time::Duration;
 
 pub use book::Book;
 pub use desk::Desk;
-pub use engine::{Counts, Engine, Hit, Rules};
+pub use engine::{Counts, Engine, Hit, Rules, Sieve, Strain};
 pub use error::Error;
 pub use worker::Worker;
 
@@ -35,8 +38,11 @@ use crate::hub::Hub;
 use crate::journal::Reader;
 use crate::state::State;
 
-/// Events of one step, unless one frame alone has more.
-pub const STEP_EVENTS: u64 = 1_000;
+/// Events after which a step ends.
+pub const STEP_EVENTS: u64 = 20_000;
+
+/// Findings after which a step ends: they wait in memory.
+const STEP_FINDINGS: usize = 5_000;
 
 /// Longest time spent on one step before what it found is kept.
 pub const STEP_TIME: Duration = Duration::from_millis(50);
@@ -48,11 +54,20 @@ pub struct Settings {
     pub silent_after: Duration,
     /// Most events read back after a start to rebuild the windows of correlations.
     pub read_back: u64,
+    /// After how long the windows of correlations are saved again.
+    pub save_every: Duration,
+    /// After how many changed groups they are saved at once.
+    pub save_rows: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { silent_after: Duration::from_secs(30), read_back: 1_000_000 }
+        Self {
+            silent_after: Duration::from_secs(30),
+            read_back: 1_000_000,
+            save_every: Duration::from_secs(5),
+            save_rows: 20_000,
+        }
     }
 }
 
@@ -100,3 +115,5 @@ impl Pipeline {
 
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod windows_tests;

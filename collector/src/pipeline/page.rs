@@ -10,8 +10,10 @@ use watchpost_model::alert::Alert;
 use watchpost_model::id::{AlertId, IncidentId};
 use watchpost_model::incident::Incident;
 use watchpost_model::query::Live;
+use watchpost_rules::{FindingId, Standing};
 
 use super::book::{Inner, opened};
+use super::record::Way;
 use super::{Error, record};
 use crate::alerts::{self, Draft, Key};
 use crate::incidents::{self, Candidate};
@@ -26,6 +28,8 @@ pub(super) struct Page<'a> {
     pub(super) hosts_changed: bool,
     alerts: BTreeMap<AlertId, Alert>,
     groups: HashMap<Key, AlertId>,
+    /// Findings told in this transaction: their alert, and how many of its events are theirs.
+    findings: HashMap<FindingId, (AlertId, u64)>,
     incidents: BTreeMap<IncidentId, Incident>,
 }
 
@@ -37,6 +41,7 @@ impl<'a> Page<'a> {
             hosts_changed: false,
             alerts: BTreeMap::new(),
             groups: HashMap::new(),
+            findings: HashMap::new(),
             incidents: BTreeMap::new(),
         }
     }
@@ -63,7 +68,7 @@ impl<'a> Page<'a> {
     fn open_of_group(&self, key: &Key) -> Result<Option<Alert>, Error> {
         let id = match self.groups.get(key) {
             Some(id) => Some(*id),
-            None => record::group(self.state, key)?.map(|(id, _)| id),
+            None => record::way(self.state, &key.0)?.map(Way::alert),
         };
         id.map_or(Ok(None), |id| self.alert(id))
     }
@@ -74,24 +79,83 @@ impl<'a> Page<'a> {
 
     /// A finding becomes a repeat of an open alert or a new one, and finds its incident.
     pub(super) fn fold(&mut self, inner: &mut Inner, draft: Draft, now: Timestamp) -> Result<(), Error> {
-        let Draft { key, alert: new } = draft;
-        let (mut alert, raised) = match self.open_of_group(&key)? {
+        let Draft { key, alert: new, finding, standing } = draft;
+        if let Some(finding) = finding
+            && let Some((alert, counted)) = self.told(finding)?
+        {
+            return self.amend(inner, finding, (alert, counted), new, standing);
+        }
+        if matches!(standing, Standing::Absorbed { .. } | Standing::Withdrawn) {
+            return Ok(());
+        }
+        let (mut alert, raised, counted) = match self.open_of_group(&key)? {
             Some(mut open) if alerts::takes(&open, &new) => {
-                alerts::absorb(&mut open, new);
-                (open, false)
+                let counted = alerts::absorb(&mut open, new);
+                (open, false, counted)
             }
             // Ids are deterministic: one that is there already has been told before.
             _ if self.alert(new.id)?.is_some() => return Ok(()),
-            _ => (new, true),
+            _ => {
+                let counted = new.count;
+                (new, true, counted)
+            }
         };
+        if let Some(finding) = finding {
+            self.tell_of(finding, &alert, counted)?;
+        }
         self.file(inner, &mut alert, now)?;
         if raised {
             inner.board.raise(&alert);
         } else {
             inner.board.note(&alert);
         }
-        record::put(&mut self.writes, Table::AlertGroups, &key.0, &(alert.id, alert.last_seen))?;
+        let way = Way::Group(alert.id, alert.last_seen);
+        record::put(&mut self.writes, Table::AlertGroups, &key.0, &way)?;
         self.groups.insert(key, alert.id);
+        self.keep_alert(alert);
+        Ok(())
+    }
+
+    /// The alert that took a finding, and how many of its events are the finding's.
+    fn told(&self, finding: FindingId) -> Result<Option<(AlertId, u64)>, Error> {
+        if let Some(told) = self.findings.get(&finding) {
+            return Ok(Some(*told));
+        }
+        Ok(match record::way(self.state, finding.as_bytes())? {
+            Some(Way::Finding(alert, _, counted)) => Some((alert, counted)),
+            Some(Way::Group(..)) | None => None,
+        })
+    }
+
+    fn tell_of(&mut self, finding: FindingId, alert: &Alert, counted: u64) -> Result<(), Error> {
+        let way = Way::Finding(alert.id, alert.last_seen, counted);
+        record::put(&mut self.writes, Table::AlertGroups, finding.as_bytes(), &way)?;
+        self.findings.insert(finding, (alert.id, counted));
+        Ok(())
+    }
+
+    /// A later version of a finding goes into the alert that took it. The first version once more is
+    /// one that was told before a crash.
+    fn amend(
+        &mut self,
+        inner: &mut Inner,
+        finding: FindingId,
+        (alert, counted): (AlertId, u64),
+        version: Alert,
+        standing: Standing,
+    ) -> Result<(), Error> {
+        let Some(mut alert) = self.alert(alert)?.filter(|_| standing.amends()) else { return Ok(()) };
+        let before = alert.clone();
+        let counted = alerts::amend(&mut alert, version, standing, counted);
+        if alert == before {
+            return Ok(());
+        }
+        if let Some(mut incident) = alert.incident.map_or(Ok(None), |id| self.incident(id))? {
+            incidents::join(&mut incident, &alert);
+            self.incidents.insert(incident.id, incident);
+        }
+        inner.board.note(&alert);
+        self.tell_of(finding, &alert, counted)?;
         self.keep_alert(alert);
         Ok(())
     }

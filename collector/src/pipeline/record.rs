@@ -1,14 +1,14 @@
 //! Records of detection in the state: JSON values under binary keys that sort by time.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use watchpost_model::Timestamp;
 use watchpost_model::alert::Alert;
 use watchpost_model::id::{AlertId, IncidentId};
 use watchpost_model::incident::Incident;
 
 use super::Error;
-use crate::alerts::{Drills, Key};
+use crate::alerts::Drills;
 use crate::assets::Entry;
 use crate::state::{State, Table, Writes};
 
@@ -109,9 +109,34 @@ pub fn incident(state: &dyn State, id: IncidentId) -> Result<Option<Incident>, E
     get(state, Table::Incidents, id.as_bytes())
 }
 
-/// The alert that a group's repeats go to, and its last event.
-pub(super) fn group(state: &dyn State, key: &Key) -> Result<Option<(AlertId, Timestamp)>, Error> {
-    get(state, Table::AlertGroups, &key.0)
+/// A row of [`Table::AlertGroups`]: where repeats of a group go, or later versions of a finding.
+/// Rows of a finding have keys of 16 bytes, those of a group 32.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Way {
+    /// The finding's alert, its last event, and how many of its events are the finding's.
+    Finding(AlertId, Timestamp, u64),
+    /// The group's alert and its last event.
+    Group(AlertId, Timestamp),
+}
+
+impl Way {
+    pub(super) const fn alert(self) -> AlertId {
+        match self {
+            Self::Finding(alert, ..) | Self::Group(alert, _) => alert,
+        }
+    }
+
+    pub(super) const fn last(self) -> Timestamp {
+        match self {
+            Self::Finding(_, last, _) | Self::Group(_, last) => last,
+        }
+    }
+}
+
+/// Where repeats of a group or versions of a finding go.
+pub(super) fn way(state: &dyn State, key: &[u8]) -> Result<Option<Way>, Error> {
+    get(state, Table::AlertGroups, key)
 }
 
 pub(super) fn put_host(writes: &mut Writes, entry: &Entry) -> Result<(), Error> {

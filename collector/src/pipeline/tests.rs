@@ -50,6 +50,8 @@ fn hit(rule: &str, at: EventRef, time: Timestamp, all: &[EventRef]) -> Hit {
         matched: Vec::new(),
         events: if all.is_empty() { vec![at] } else { all.to_vec() },
         time,
+        id: None,
+        standing: watchpost_rules::Standing::New,
     }
 }
 
@@ -340,7 +342,10 @@ correlation:
 ";
     let mut stage = Site::new();
     let shipped = vec![watchpost_rules::Source { name: "guess.yml".into(), text: RULES.into() }];
-    let rules = Arc::new(crate::ruleset::Ruleset::open(shipped, Vec::new()));
+    let rules = Arc::new(crate::ruleset::Ruleset::open(
+        crate::ruleset::Origin { shipped, ..Default::default() },
+        Timestamp::EPOCH,
+    ));
     assert_eq!(rules.counts().rejected, 0, "{:?}", rules.rejected());
     let detect = |stage: &Site| {
         let (state, rules): (Arc<dyn State>, Arc<dyn Rules>) = (stage.state.clone(), rules.clone());

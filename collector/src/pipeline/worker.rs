@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use watchpost_model::id::EventRef;
 use watchpost_model::query::Live;
-use watchpost_model::{Event, Kind, Timestamp};
+use watchpost_model::{Event, Timestamp};
+use watchpost_rules::Sifted;
 
 use super::book::Seen;
-use super::{Desk, Engine, Error, Hit, STEP_EVENTS, STEP_TIME, Settings, stamp};
+use super::crew::{Crew, Found, Sorted, Woken};
+use super::windows::{self, Saved};
+use super::{Desk, Engine, Error, Hit, STEP_EVENTS, STEP_FINDINGS, STEP_TIME, Settings};
 use crate::alerts::{self, Draft, Sighting};
-use crate::assets::Arrival;
 use crate::clock;
-use crate::journal::{self, Frame};
+use crate::journal;
+use crate::state::Writes;
 
 /// Longest sleep while the journal is quiet; bounds how late a stop is noticed.
 const NAP: Duration = Duration::from_millis(250);
@@ -24,17 +27,21 @@ const MOST_TRIES: u32 = 5;
 
 const OVERVIEW_EVERY: Duration = Duration::from_secs(2);
 const SILENCE_EVERY: Duration = Duration::from_secs(2);
+/// How often silence is looked for while nothing comes, and how far behind the clock.
+const TIME_EVERY: Duration = Duration::from_secs(2);
+
 const HOSTS_EVERY: Duration = Duration::from_secs(10);
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 
-/// Added to a correlation's window when reading back: batches arrive later than their events.
-const LATE: Duration = Duration::from_secs(60);
+/// Detection is behind when frames wait and the last one dealt with came longer ago than this.
+const BEHIND: Duration = Duration::from_secs(5);
 
 /// When each thing that happens now and then was last done.
 #[derive(Debug)]
 struct Rounds {
     overview: Timestamp,
     silence: Timestamp,
+    time: Timestamp,
     hosts: Timestamp,
     prune: Timestamp,
 }
@@ -44,9 +51,18 @@ pub struct Worker {
     desk: Arc<Desk>,
     settings: Settings,
     engine: Box<dyn Engine>,
+    /// Works ahead with the sieves of `engine`; whoever changes that or the cursor sends it away.
+    crew: Option<Crew>,
+    saved: Saved,
+    /// Whether the engine has seen what was not kept.
+    astray: bool,
     generation: u64,
     cursor: u64,
     tries: u32,
+    /// When the last frame dealt with had been received.
+    received: Timestamp,
+    /// When detection was last seen to be behind.
+    behind: Timestamp,
     rounds: Rounds,
 }
 
@@ -67,12 +83,23 @@ impl Worker {
     pub fn open(desk: Arc<Desk>, settings: Settings) -> Result<Self, Error> {
         let cursor = super::record::cursor(desk.book.state())?;
         let generation = desk.rules.generation();
-        let engine = desk.rules.engine();
+        let (engine, saved) = windows::open(&desk, &settings, cursor)?;
         let start = desk.since;
-        let rounds = Rounds { overview: start, silence: start, hosts: start, prune: start };
-        let mut worker = Self { desk, settings, engine, generation, cursor, tries: 0, rounds };
-        worker.rebuild();
-        Ok(worker)
+        let rounds = Rounds { overview: start, silence: start, time: start, hosts: start, prune: start };
+        Ok(Self {
+            desk,
+            settings,
+            engine,
+            crew: None,
+            saved,
+            astray: false,
+            generation,
+            cursor,
+            tries: 0,
+            received: start,
+            behind: start,
+            rounds,
+        })
     }
 
     /// Number of the last frame that is dealt with.
@@ -96,113 +123,125 @@ impl Worker {
             tracing::error!(%error, source = ?std::error::Error::source(&error), "a step of detection failed");
             self.desk.figures.failures.fetch_add(1, Ordering::Relaxed);
             // The windows have seen events that were not kept: start from what was.
-            self.rebuild();
+            self.astray = true;
             std::thread::sleep(NAP);
         }
     }
 
-    /// Deals with up to [`STEP_EVENTS`] events or [`STEP_TIME`].
+    /// Deals with what there is, up to about [`STEP_EVENTS`] events or [`STEP_TIME`].
     ///
     /// # Errors
     /// Nothing of the step was kept.
     pub fn step(&mut self, now: impl Fn() -> Timestamp) -> Result<(), Error> {
-        self.follow_rules();
+        if self.astray {
+            self.rebuild()?;
+        }
+        self.follow_rules(now())?;
+        self.crew = self.crew.take().filter(|crew| !crew.is_broken());
         let begun = clock::monotonic();
-        let (mut seen, mut events, mut cursor) = (Vec::new(), 0_u64, self.cursor);
-        while let Some((number, frame)) = self.next_frame(cursor) {
-            if let Some(frame) = frame {
-                events = events.saturating_add(u64::from(frame.events));
-                if events > STEP_EVENTS && !seen.is_empty() {
-                    break;
-                }
-                seen.push(self.detect(&frame, now()));
+        let (mut seen, mut events, mut findings, mut cursor) = (Vec::new(), 0_u64, 0, self.cursor);
+        while let Some((number, sorted)) = self.next_frame()? {
+            if let Some(sorted) = sorted {
+                events = events.saturating_add(u64::from(sorted.arrival.events));
+                self.received = sorted.arrival.received;
+                let frame = self.conclude(sorted, now());
+                findings += frame.drafts.len();
+                seen.push(frame);
             }
             cursor = number;
-            if begun.elapsed() >= STEP_TIME {
+            let full = events >= STEP_EVENTS || findings >= STEP_FINDINGS;
+            if full || begun.elapsed() >= STEP_TIME {
                 break;
             }
         }
         if cursor == self.cursor {
             return Ok(());
         }
-        let live = self.desk.book.step(seen, cursor, now())?;
+        let saved = self.save(cursor, false, now())?;
+        let live = self.desk.book.step(seen, cursor, saved, now())?;
         self.cursor = cursor;
         self.desk.figures.cursor.store(cursor, Ordering::Relaxed);
         self.desk.tell(&live);
         Ok(())
     }
 
-    /// The next frame after `cursor` with its number; no frame where it is lost for good, nothing
-    /// where there is none yet or the disk may still recover.
-    fn next_frame(&mut self, cursor: u64) -> Option<(u64, Option<Frame>)> {
-        let journal = &self.desk.journal;
-        let number = cursor.saturating_add(1).max(journal.first());
-        if number > journal.last() {
-            return None;
+    /// The next frame with its number; no frame where it is lost for good, nothing where there is
+    /// none yet or the disk may still recover.
+    fn next_frame(&mut self) -> Result<Option<(u64, Option<Sorted>)>, Error> {
+        let Some((number, found)) = self.crew()?.next() else { return Ok(None) };
+        Ok(self.judge(number, found).map(|sorted| (number, sorted)))
+    }
+
+    fn crew(&mut self) -> Result<&mut Crew, Error> {
+        match &mut self.crew {
+            Some(crew) => Ok(crew),
+            none => {
+                let sieve = || self.engine.sieve();
+                let crew = Crew::new(&self.desk.journal, self.cursor, sieve).map_err(Error::Thread)?;
+                Ok(none.insert(crew))
+            }
         }
-        match journal.read(number) {
+    }
+
+    /// What to make of an answer: nothing at all where it is to be asked again.
+    #[expect(clippy::option_option, reason = "again, given up, or there: as the caller reads it")]
+    fn judge(&mut self, number: u64, found: Found) -> Option<Option<Sorted>> {
+        match found {
             Ok(frame) => {
                 self.tries = 0;
-                Some((number, frame))
+                Some(frame)
             }
-            Err(journal::Error::Damaged { .. }) => Some((number, self.give_up(number))),
-            Err(_) if self.tries >= MOST_TRIES => Some((number, self.give_up(number))),
+            Err(journal::Error::Damaged { .. }) => Some(self.give_up(number)),
+            Err(_) if self.tries >= MOST_TRIES => Some(self.give_up(number)),
             Err(error) => {
                 self.tries += 1;
                 tracing::warn!(%error, frame = number, "a journal frame could not be read; trying again");
+                // What was read ahead is read again, behind this frame.
+                self.crew = None;
                 std::thread::sleep(NAP);
                 None
             }
         }
     }
 
-    fn give_up(&mut self, number: u64) -> Option<Frame> {
+    fn give_up(&mut self, number: u64) -> Option<Sorted> {
         self.tries = 0;
         tracing::error!(frame = number, "a journal frame could not be read; detection skips it");
         self.desk.figures.damaged.fetch_add(1, Ordering::Relaxed);
         None
     }
 
-    /// Looks at all events of a frame.
-    fn detect(&mut self, frame: &Frame, now: Timestamp) -> Seen {
-        let (number, events) = (frame.number, frame.events);
-        let (epoch, first_event, received) = (frame.epoch, frame.first_event, frame.received);
-        let arrival = Arrival { frame: number, epoch, first_event, events, received };
-        let mut seen = Seen {
-            agent: frame.agent,
-            arrival,
-            host: String::new(),
-            ledger: watchpost_model::ledger::Ledger::default(),
-            states: Vec::new(),
-            passed: 0,
-            lost: 0,
-            drafts: Vec::new(),
-        };
-        let (events, batch) = match stamp::open(frame) {
-            Ok(opened) => opened,
-            Err(error) => {
-                tracing::error!(%error, frame = number, "a batch could not be unpacked; detection skips it");
-                self.desk.figures.damaged.fetch_add(1, Ordering::Relaxed);
-                seen.lost = u64::from(frame.events);
-                return seen;
-            }
-        };
-        seen.lost = batch.unknown_kinds;
-        seen.ledger = batch.ledger;
-        seen.host = batch.host;
-        for (index, event) in (0_u32..).zip(&events) {
-            self.look(&mut seen, event, EventRef { frame: number, index }, now);
+    /// Asks the engine about the events of a frame that wake rules, in their order.
+    fn conclude(&mut self, sorted: Sorted, now: Timestamp) -> Seen {
+        let Sorted { agent, arrival, host, ledger, states, quiet, unknown, broken, woken, damage } = sorted;
+        let (frame, drafts) = (arrival.frame, Vec::new());
+        let mut seen = Seen { agent, arrival, host, ledger, states, passed: quiet, lost: unknown, drafts };
+        if let Some(error) = damage {
+            tracing::error!(error, frame, "a batch could not be unpacked; detection skips it");
+            self.desk.figures.damaged.fetch_add(1, Ordering::Relaxed);
+            seen.lost = u64::from(seen.arrival.events);
+            return seen;
         }
-        seen.states = events.into_iter().filter(|event| event.kind == Kind::HostState).collect();
+        self.pass_time(&mut seen.drafts, arrival.received, now);
+        for index in broken {
+            self.panicked(&mut seen, EventRef { frame, index });
+        }
+        for Woken { index, event, sifted } in woken {
+            self.look(&mut seen, &event, sifted.as_ref(), EventRef { frame, index }, now);
+        }
         seen
     }
 
-    fn look(&mut self, seen: &mut Seen, event: &Event, at: EventRef, now: Timestamp) {
-        let Some(hits) = observe(self.engine.as_mut(), event, at) else {
-            seen.lost = seen.lost.saturating_add(1);
-            tracing::error!(event = %at, "the rules engine panicked on an event; it is skipped");
-            self.desk.figures.panics.fetch_add(1, Ordering::Relaxed);
-            return;
+    fn look(
+        &mut self,
+        seen: &mut Seen,
+        event: &Event,
+        sifted: Option<&Sifted>,
+        at: EventRef,
+        now: Timestamp,
+    ) {
+        let Some(hits) = observe(self.engine.as_mut(), event, sifted, at) else {
+            return self.panicked(seen, at);
         };
         seen.passed = seen.passed.saturating_add(1);
         if hits.is_empty() {
@@ -211,64 +250,75 @@ impl Worker {
         let drill = self.desk.drill(event, seen.arrival.received);
         for hit in hits {
             let draft = Draft::of(sighting(&hit, event, at, seen, &drill), now);
+            let draft = draft.of_finding(hit.id, hit.standing);
             seen.drafts.push(draft);
         }
     }
 
-    /// Takes the rules in force, if they were exchanged.
-    fn follow_rules(&mut self) {
+    fn panicked(&self, seen: &mut Seen, at: EventRef) {
+        seen.lost = seen.lost.saturating_add(1);
+        tracing::error!(event = %at, "the rules engine panicked on an event; it is skipped");
+        self.desk.figures.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes the rules in force, if they were exchanged. Windows of correlations that mean the same
+    /// stay as they are.
+    fn follow_rules(&mut self, now: Timestamp) -> Result<(), Error> {
         let generation = self.desk.rules.generation();
         if generation != self.generation {
             tracing::info!(generation, "detection takes new rules");
+            let saved = self.save(self.cursor, true, now)?;
+            self.desk.book.raise(Vec::new(), saved, now)?;
+            self.rebuild()?;
             self.generation = generation;
-            self.rebuild();
         }
+        Ok(())
     }
 
-    /// A fresh engine that has seen what lies in the windows of correlations before the cursor.
-    fn rebuild(&mut self) {
-        self.engine = self.desk.rules.engine();
-        let window = self.engine.longest_window();
-        if window.is_zero() || self.cursor == 0 {
-            return;
-        }
-        let from = self.window_start(window.saturating_add(LATE));
-        for number in from..=self.cursor {
-            let Ok(Some(frame)) = self.desk.journal.read(number) else { continue };
-            let Ok((events, _)) = stamp::open(&frame) else { continue };
-            for (index, event) in (0_u32..).zip(&events) {
-                // What fires here has been told before.
-                let _ = observe(self.engine.as_mut(), event, EventRef { frame: number, index });
-            }
-        }
+    /// A fresh engine that has seen all that lies before the cursor.
+    fn rebuild(&mut self) -> Result<(), Error> {
+        self.crew = None;
+        (self.engine, self.saved) = windows::open(&self.desk, &self.settings, self.cursor)?;
+        self.astray = false;
+        Ok(())
     }
 
-    /// The first frame received within `window` before the cursor's, bounded by the setting.
-    fn window_start(&self, window: Duration) -> u64 {
-        let journal = &self.desk.journal;
-        let (mut from, mut events) = (self.cursor.saturating_add(1), 0_u64);
-        let mut newest = None;
-        for number in (journal.first()..=self.cursor).rev() {
-            let Ok(Some(frame)) = journal.read(number) else { continue };
-            let newest = *newest.get_or_insert(frame.received);
-            events = events.saturating_add(u64::from(frame.events));
-            if newest.since(frame.received) > window {
-                break;
-            }
-            if events > self.settings.read_back {
-                tracing::warn!(from, "the windows of correlations are longer than detection reads back");
-                break;
-            }
-            from = number;
+    /// What of the windows must be written together with the cursor, if it is time or `must` be.
+    fn save(&mut self, cursor: u64, must: bool, now: Timestamp) -> Result<Writes, Error> {
+        self.desk.figures.note(self.engine.strain());
+        let engine = self.engine.as_mut();
+        let due = if must { engine.is_durable() } else { self.saved.is_due(engine, &self.settings, now) };
+        if due { self.saved.save(self.desk.book.state(), engine, cursor, now) } else { Ok(Writes::default()) }
+    }
+
+    /// It is `time` for the windows: what fell silent raises alerts.
+    fn pass_time(&mut self, drafts: &mut Vec<Draft>, time: Timestamp, now: Timestamp) {
+        for silent in windows::silent(&self.desk, self.engine.as_mut(), time) {
+            let drill = self.desk.drill(&silent.event, silent.received);
+            drafts.push(silent.draft(&drill, now));
         }
-        from
     }
 
     /// Does what is due at `now`.
-    fn round(&mut self, now: Timestamp) -> Result<(), Error> {
+    pub(super) fn round(&mut self, now: Timestamp) -> Result<(), Error> {
         if due(&mut self.rounds.silence, SILENCE_EVERY, now) {
-            let live = self.desk.book.silence(self.settings.silent_after, self.desk.since, now)?;
+            // Who speaks is read off the journal: while detection is behind, nobody can be called
+            // silent, and afterwards everyone has the whole span to be heard.
+            if self.desk.journal.last() > self.cursor && now.since(self.received) > BEHIND {
+                self.behind = now;
+            }
+            let live = self.desk.book.silence(self.settings.silent_after, self.behind, now)?;
             self.desk.tell(&live);
+        }
+        // Only what nobody waits for is silent; frames that are being written have their own time.
+        if due(&mut self.rounds.time, TIME_EVERY, now) && self.cursor == self.desk.journal.last() {
+            let mut drafts = Vec::new();
+            self.pass_time(&mut drafts, now.minus(TIME_EVERY), now);
+            if !drafts.is_empty() {
+                let saved = self.save(self.cursor, true, now)?;
+                let live = self.desk.book.raise(drafts, saved, now)?;
+                self.desk.tell(&live);
+            }
         }
         if due(&mut self.rounds.prune, PRUNE_EVERY, now) {
             self.desk.book.prune(now.minus(alerts::MOST_GAP.saturating_mul(24)))?;
@@ -297,8 +347,17 @@ fn due(last: &mut Timestamp, every: Duration, now: Timestamp) -> bool {
 }
 
 /// `None` where the engine panicked.
-fn observe(engine: &mut dyn Engine, event: &Event, at: EventRef) -> Option<Vec<Hit>> {
-    catch_unwind(AssertUnwindSafe(|| engine.observe(event, at))).ok()
+fn observe(
+    engine: &mut dyn Engine,
+    event: &Event,
+    sifted: Option<&Sifted>,
+    at: EventRef,
+) -> Option<Vec<Hit>> {
+    catch_unwind(AssertUnwindSafe(|| match sifted {
+        Some(sifted) => engine.conclude(event, at, sifted),
+        None => engine.observe(event, at),
+    }))
+    .ok()
 }
 
 fn sighting<'a>(hit: &'a Hit, event: &'a Event, at: EventRef, seen: &'a Seen, drill: &str) -> Sighting<'a> {

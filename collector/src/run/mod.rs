@@ -20,18 +20,17 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use watchpost_rules::Source;
 
 use crate::api;
 use crate::clock;
-use crate::commands::{Office, socket};
+use crate::commands::{Office, Reply, Request, socket};
 use crate::config::Settings;
 use crate::hub::Hub;
 use crate::ingest::{self, Door, Ingest};
 use crate::journal::{Journal, Reader, Recovery};
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{self, Desk, Pipeline};
 use crate::pki::{Authority, Register, Tls, Tokens};
-use crate::ruleset::Ruleset;
+use crate::ruleset::{Origin, Ruleset};
 use crate::serve;
 use crate::state::{self, State};
 
@@ -95,6 +94,8 @@ pub struct Handle {
     pub office: Office,
     /// The journal's writing side: counts per agent.
     pub ingest: Ingest,
+    /// What the API answers from.
+    pub desk: Arc<Desk>,
     /// What opening the journal found.
     pub recovery: Recovery,
     stop: watch::Sender<bool>,
@@ -131,12 +132,13 @@ pub fn start(settings: &Settings) -> Result<Handle, Error> {
     let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(refused)?;
     let addr = listener.local_addr().map_err(refused)?;
     let (stop, stopping) = watch::channel(false);
+    let rules = Ruleset::open(origin(settings), clock::now()).with_groups(settings.rules.groups);
+    let rules = Arc::new(rules);
     let office = Office::new(door.clone(), Arc::clone(&state), settings.data_dir.clone());
-
-    let rules = Arc::new(Ruleset::open(shipped(settings), settings.rules.paths.clone()));
+    let office = office.with_rules(Arc::clone(&rules));
     let watch = pipeline::Settings::default();
     let (pipeline, desk) = pipeline::start(watch, reader.clone(), Arc::clone(&state), rules, Hub::default())?;
-    let router = ingest::router(ingest.clone(), door.clone()).merge(api::router(desk));
+    let router = ingest::router(ingest.clone(), door.clone()).merge(api::router(Arc::clone(&desk)));
 
     let entered = runtime.enter();
     let socket = socket::bind(&settings.data_dir)?;
@@ -157,6 +159,7 @@ pub fn start(settings: &Settings) -> Result<Handle, Error> {
         journal: reader,
         office,
         ingest,
+        desk,
         recovery,
         stop,
         server,
@@ -167,9 +170,15 @@ pub fn start(settings: &Settings) -> Result<Handle, Error> {
     })
 }
 
-/// The rules that come with the collector, if they are wanted.
-fn shipped(settings: &Settings) -> Vec<Source> {
-    if settings.rules.shipped { watchpost_rules::shipped::shipped() } else { Vec::new() }
+/// Where the rules come from: those shipped, if they are wanted, and those configured.
+fn origin(settings: &Settings) -> Origin {
+    let rules = &settings.rules;
+    Origin {
+        shipped: if rules.shipped { watchpost_rules::shipped::shipped() } else { Vec::new() },
+        paths: rules.paths.clone(),
+        trusted: rules.trusted_keys.clone(),
+        placeholders: rules.placeholders.clone(),
+    }
 }
 
 fn report(recovery: &Recovery) {
@@ -196,7 +205,7 @@ fn host_name() -> Option<String> {
 impl Handle {
     /// Stops: open requests end, everything acknowledged is durable, the data directory is free.
     pub fn stop(self) {
-        let Self { stop, server, writer, runtime, pipeline, opened, state, office, ingest, .. } = self;
+        let Self { stop, server, writer, runtime, pipeline, opened, state, office, ingest, desk, .. } = self;
         let _ = stop.send(true);
         let _ = runtime.block_on(server);
         // The tasks and this handle hold the last senders to the journal's thread.
@@ -206,11 +215,11 @@ impl Handle {
             tracing::error!("the journal's thread broke off");
         }
         pipeline.stop();
-        drop((office, state, opened));
+        drop((office, desk, state, opened));
     }
 }
 
-/// Runs a collector until SIGTERM or SIGINT.
+/// Runs a collector until SIGTERM or SIGINT. SIGHUP reads the rules again.
 ///
 /// # Errors
 /// As [`start`].
@@ -219,11 +228,29 @@ pub fn run(settings: &Settings) -> Result<(), Error> {
     let wait = async {
         let mut term = signal(SignalKind::terminate())?;
         let mut int = signal(SignalKind::interrupt())?;
-        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        let mut hup = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = term.recv() => break,
+                _ = int.recv() => break,
+                _ = hup.recv() => reload(handle.office.clone()).await,
+            }
+        }
         Ok(())
     };
     handle.runtime.block_on(wait).map_err(Error::Runtime)?;
     tracing::info!("collector stops");
     handle.stop();
     Ok(())
+}
+
+/// Reads the rules again, away from the threads that serve.
+async fn reload(office: Office) {
+    let answer =
+        tokio::task::spawn_blocking(move || office.answer(&Request::ReloadRules, clock::now())).await;
+    match answer {
+        Ok(Reply::Failed(error)) => tracing::error!(%error, "SIGHUP: the rules were not reloaded"),
+        Ok(Reply::Text(standing)) => tracing::info!(standing, "SIGHUP: the rules were read again"),
+        _ => tracing::error!("SIGHUP: the reload of the rules broke off"),
+    }
 }

@@ -46,11 +46,13 @@ pub enum Table {
     HighWater,
     /// Loss counts of the collector's own stages, per agent.
     Ledger,
+    /// Windows of correlations as they were at the last checkpoint, by rule and group.
+    Windows,
 }
 
 impl Table {
     /// Every table, in the order in which they are exported.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Meta,
         Self::Certificates,
         Self::Tokens,
@@ -61,6 +63,7 @@ impl Table {
         Self::IncidentGroups,
         Self::HighWater,
         Self::Ledger,
+        Self::Windows,
     ];
 
     /// The name used on disk and in exports.
@@ -77,6 +80,7 @@ impl Table {
             Self::IncidentGroups => "incident_groups",
             Self::HighWater => "high_water",
             Self::Ledger => "ledger",
+            Self::Windows => "windows",
         }
     }
 
@@ -113,6 +117,11 @@ impl Writes {
     /// Removes a record; nothing happens where there is none.
     pub fn delete(&mut self, table: Table, key: impl Into<Vec<u8>>) {
         self.0.push(Write { table, key: key.into(), value: None });
+    }
+
+    /// Adds the changes of another.
+    pub fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
     }
 
     /// Whether there is nothing to do.

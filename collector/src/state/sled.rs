@@ -32,6 +32,7 @@ const fn number(table: Table) -> u8 {
         Table::IncidentGroups => 8,
         Table::HighWater => 9,
         Table::Ledger => 10,
+        Table::Windows => 11,
     }
 }
 

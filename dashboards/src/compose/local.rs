@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use watchpost_model::asset::Host;
 
-use crate::cli::{DrillArgs, RulesCommand};
+use crate::cli::DrillArgs;
 use crate::client::Source;
 use crate::clock;
 use crate::commands::Output;
@@ -75,18 +75,12 @@ pub fn detect(arguments: &detect::Arguments, out: &mut dyn Write) -> Result<Exit
     }
 }
 
-/// `rules check` and `rules explain`: 1 when something is rejected, or when the rule does not fire.
+/// `rules`: 1 when something is rejected, the rule does not fire or the signature does not hold.
 ///
 /// # Errors
-/// A rule or event file can not be read.
-pub fn rules(command: &RulesCommand, out: &mut dyn Write) -> Result<Exit, Error> {
-    let good = match command {
-        RulesCommand::Check { paths } => rules::check(paths, out)?.clean,
-        RulesCommand::Explain { rule, event, format } => {
-            rules::explain(rule, event, *format == Output::Json, out)?
-        }
-    };
-    Ok(if good { Exit::Fine } else { Exit::Findings })
+/// A file can not be read or written.
+pub fn rules(command: &rules::Command, lang: Lang, out: &mut dyn Write) -> Result<Exit, Error> {
+    Ok(if rules::run(command, lang, out)? { Exit::Fine } else { Exit::Findings })
 }
 
 /// The capture rung of this machine's agent, as the collector last heard; empty where it knows none.

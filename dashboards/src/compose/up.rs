@@ -154,7 +154,7 @@ fn check_rules(paths: &[PathBuf]) -> Result<(), Error> {
             return Err(Error::Rules(format!("{} is not found", path.display())));
         }
         let one = std::slice::from_ref(path);
-        let (sources, unread) = detect::sources(one);
+        let (sources, unread) = detect::sources(one, &[]);
         let set = RuleSet::load(&sources);
         if set.rules().is_empty() {
             let rejected = unread.iter().chain(set.rejected());
@@ -168,7 +168,10 @@ fn start(arguments: &Arguments, data: &Path) -> Result<Running, Error> {
     let settings = collector_config::Settings {
         data_dir: data.join("collector"),
         listen: arguments.listen,
-        rules: collector_config::RuleSettings { shipped: true, paths: arguments.rules.clone() },
+        rules: collector_config::RuleSettings {
+            paths: arguments.rules.clone(),
+            ..collector_config::RuleSettings::default()
+        },
         ..collector_config::Settings::default()
     };
     let collector = collector::start(&settings)?;

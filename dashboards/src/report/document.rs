@@ -230,6 +230,11 @@ fn alerts(story: &IncidentStory, words: &Words) -> Section {
         if !alert.rule.category.is_empty() {
             facts.push(fact(words.category, facts::category(&alert.rule.category, words)));
         }
+        for (label, hash) in [(words.rule_file, &alert.rule.hash), (words.rule_set, &alert.rule.set)] {
+            if !hash.is_empty() {
+                facts.push(fact(label, format!("SHA-256 {hash}")));
+            }
+        }
         if !alert.reason.is_empty() {
             facts.push(fact(words.reason, alert.reason.clone()));
         }

@@ -118,6 +118,11 @@ fn story(alert: &Alert, look: Look, page: &mut Page) {
     page.paragraph(if advice.trim().is_empty() { words.no_advice } else { advice }, theme.text());
     page.heading(words.why);
     matched(alert, look, page);
+    for (label, hash) in [(words.rule_file, &alert.rule.hash), (words.rule_set, &alert.rule.set)] {
+        if !hash.is_empty() {
+            page.code(&format!("{label}{}SHA-256 {hash}", words.colon), theme.label());
+        }
+    }
 }
 
 /// Field, value and what the rule wanted, in lines that wrap under their own column.

@@ -78,19 +78,21 @@ fn draw_platform(overview: &Overview, look: Look, area: Rect, buf: &mut Buffer) 
     } else {
         format!("{} ({})", overview.rules, (words.blind_rules)(overview.blind_rules))
     };
+    let loaded = overview.rules_loaded.map(|at| (words.span)(overview.now.since(at).as_secs()));
+    let loaded = loaded.unwrap_or_default();
     let facts = [
         (words.hosts_online, overview.online.to_string(), theme.text()),
         (words.hosts_silent, overview.silent.to_string(), alarm(overview.silent > 0)),
         (words.open_incidents, overview.incidents.to_string(), alarm(overview.incidents > 0)),
         (words.rules, rules, theme.text()),
         (words.uptime, uptime, theme.text()),
-        ("", String::new(), theme.text()),
+        (words.rule_set, short(&overview.rules_hash), alarm(overview.rejected_rules > 0)),
         (words.rate, format!("{:.1}", overview.rate), theme.text()),
         (words.events_stored, (words.big)(overview.events), theme.text()),
         (words.lost, (words.big)(overview.lost), alarm(overview.lost > 0)),
         (words.backlog, (words.big)(overview.backlog), alarm(overview.backlog > 10_000)),
         (words.journal, format::bytes(overview.journal_bytes), theme.text()),
-        ("", String::new(), theme.text()),
+        (words.rules_since, loaded, theme.text()),
     ];
     let half = inner.width / 2;
     let rows = 6;
@@ -98,6 +100,11 @@ fn draw_platform(overview: &Overview, look: Look, area: Rect, buf: &mut Buffer) 
         let column = Rect { x: inner.x + half * (number / rows), width: half, ..inner };
         draw_fact(label, &value, style, number % rows, look, column, buf);
     }
+}
+
+/// The begin of a hash: enough to see that two differ.
+fn short(hash: &str) -> String {
+    hash.chars().take(8).collect()
 }
 
 fn draw_fact(label: &str, value: &str, style: Style, row: u16, look: Look, area: Rect, buf: &mut Buffer) {

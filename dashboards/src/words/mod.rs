@@ -6,6 +6,8 @@
 
 pub mod drill;
 mod en;
+pub mod explain;
+pub mod rules;
 mod zh_cn;
 
 use watchpost_model::alert::{Outcome, Severity, Triage};
@@ -188,6 +190,12 @@ words! {
     rules: Text,
     /// So many rules without a source.
     blind_rules: fn(u64) -> String,
+    /// Label: the rule set, by its hash.
+    rule_set: Text,
+    /// Label: the file that a rule stands in, by its hash.
+    rule_file: Text,
+    /// Label: since when the rule set is in force.
+    rules_since: Text,
     /// Label: events waiting for detection.
     backlog: Text,
     /// Label: running for.

@@ -5,10 +5,14 @@
 //! number (kept as they are and shown as `watchpost.unknown`), event kinds by dropping the event
 //! and counting it.
 
+mod bytes;
 mod pack;
 mod proto;
+mod read;
 
-pub use pack::{PackError, pack, unpack};
+pub use bytes::Malformed;
+pub use pack::{PackError, Reading, Unpacker, pack, unpack};
+pub use read::Spare;
 
 use crate::event::Event;
 use crate::ledger::Ledger;
@@ -33,5 +37,20 @@ pub struct Batch {
     pub events: Vec<Event>,
     /// Events of kinds that this reader does not know; they were dropped from `events`.
     /// Not on the wire.
+    pub unknown_kinds: u64,
+}
+
+/// What a batch says of itself, without its events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// As in [`Batch`].
+    pub epoch: u64,
+    /// As in [`Batch`].
+    pub sequence: u64,
+    /// As in [`Batch`].
+    pub first_event: u64,
+    /// Events of kinds that this reader knows.
+    pub events: u64,
+    /// Events of other kinds.
     pub unknown_kinds: u64,
 }

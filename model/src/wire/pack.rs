@@ -5,7 +5,8 @@ use std::io::Read;
 use prost::Message;
 
 use super::proto::BatchMessage;
-use super::{Batch, VERSION};
+use super::{Batch, Malformed, Spare, Summary, VERSION, read};
+use crate::event::Event;
 use crate::limits;
 
 /// Why bytes are not a batch.
@@ -31,7 +32,7 @@ pub enum PackError {
     Zstd(#[source] std::io::Error),
     /// Not the protobuf message.
     #[error("batch is not a valid protobuf message")]
-    Proto(#[source] prost::DecodeError),
+    Proto(#[from] Malformed),
     /// A layout that this build can not read.
     #[error("batch layout {found} is unknown here (this build reads up to {VERSION}); update this program")]
     Version {
@@ -73,32 +74,115 @@ pub fn pack(batch: &Batch) -> Result<Vec<u8>, PackError> {
 /// # Errors
 /// Says which cap or which layer refused the bytes.
 pub fn unpack(bytes: &[u8]) -> Result<Batch, PackError> {
-    if bytes.len() > limits::BATCH_BYTES {
-        return Err(PackError::TooLarge { size: bytes.len(), limit: limits::BATCH_BYTES });
+    Unpacker::default().unpack(bytes)
+}
+
+/// A batch that is read event by event.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    /// What the batch says of itself; it holds no events.
+    pub batch: Batch,
+    plain: &'a [u8],
+    spare: &'a mut Spare,
+}
+
+impl Reading<'_> {
+    /// Gives each event of a known kind to `visit`, with its position among them, in order. The
+    /// event's memory is used again for the next one; `visit` may change it or take it away.
+    ///
+    /// # Errors
+    /// An event is malformed; those before it have been visited.
+    pub fn each(&mut self, visit: impl FnMut(u32, &mut Event, &mut Spare)) -> Result<(), PackError> {
+        self.batch.unknown_kinds = read::each(self.plain, self.spare, visit)?;
+        Ok(())
     }
-    let cap = limits::BATCH_UNPACKED_BYTES;
-    // A frame that says how large it is need not be opened to be refused.
-    if let Ok(Some(told)) = zstd::zstd_safe::get_frame_content_size(bytes)
-        && told > u64::try_from(cap).unwrap_or(u64::MAX)
-    {
-        return Err(PackError::Bomb { limit: cap });
+}
+
+/// Unpacked bytes that an [`Unpacker`] keeps room for: one giant batch must not stay in memory.
+const KEPT_BYTES: usize = 1024 * 1024;
+
+/// Unpacks one batch after the other with the same buffers. For one batch, [`unpack`] will do.
+#[derive(Default)]
+pub struct Unpacker {
+    zstd: Option<zstd::bulk::Decompressor<'static>>,
+    plain: Vec<u8>,
+    spare: Spare,
+}
+
+impl std::fmt::Debug for Unpacker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unpacker").field("room", &self.plain.capacity()).finish_non_exhaustive()
     }
-    let mut plain = Vec::new();
-    let decoder = zstd::stream::read::Decoder::new(bytes).map_err(PackError::Zstd)?;
-    let mut capped = decoder.take(u64::try_from(cap).unwrap_or(u64::MAX).saturating_add(1));
-    capped.read_to_end(&mut plain).map_err(PackError::Zstd)?;
-    if plain.len() > cap {
-        return Err(PackError::Bomb { limit: cap });
+}
+
+impl Unpacker {
+    /// As [`unpack`].
+    ///
+    /// # Errors
+    /// As [`unpack`].
+    pub fn unpack(&mut self, bytes: &[u8]) -> Result<Batch, PackError> {
+        self.inflate(bytes)?;
+        read::batch(&self.plain)
     }
-    let message = BatchMessage::decode(plain.as_slice()).map_err(PackError::Proto)?;
-    if message.version != VERSION {
-        return Err(PackError::Version { found: message.version });
+
+    /// Begins to read a batch event by event, for whoever keeps few of them.
+    ///
+    /// # Errors
+    /// As [`unpack`], but for what is wrong within an event.
+    pub fn open(&mut self, bytes: &[u8]) -> Result<Reading<'_>, PackError> {
+        self.inflate(bytes)?;
+        let batch = read::head(&self.plain)?;
+        Ok(Reading { batch, plain: &self.plain, spare: &mut self.spare })
     }
-    let batch = Batch::from(message);
-    if batch.events.len() > limits::BATCH_EVENTS {
-        return Err(PackError::TooManyEvents { count: batch.events.len(), limit: limits::BATCH_EVENTS });
+
+    /// Whether [`unpack`] would take these bytes, and what the batch says of itself. Keeps no
+    /// event, so it costs a fraction.
+    ///
+    /// # Errors
+    /// As [`unpack`].
+    pub fn survey(&mut self, bytes: &[u8]) -> Result<Summary, PackError> {
+        self.inflate(bytes)?;
+        read::survey(&self.plain)
     }
-    Ok(batch)
+
+    /// Decompresses into the buffer.
+    fn inflate(&mut self, bytes: &[u8]) -> Result<(), PackError> {
+        if bytes.len() > limits::BATCH_BYTES {
+            return Err(PackError::TooLarge { size: bytes.len(), limit: limits::BATCH_BYTES });
+        }
+        let cap = limits::BATCH_UNPACKED_BYTES;
+        let told = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten();
+        let told = told.map(|told| usize::try_from(told).unwrap_or(usize::MAX));
+        // A frame that says how large it is need not be opened to be refused.
+        if told.is_some_and(|told| told > cap) {
+            return Err(PackError::Bomb { limit: cap });
+        }
+        self.plain.clear();
+        self.plain.shrink_to(KEPT_BYTES);
+        match told {
+            Some(told) if self.at_once(bytes, told) => Ok(()),
+            // Several frames, no size, or no frame at all: the slow way says which.
+            _ => self.by_stream(bytes, cap),
+        }
+    }
+
+    /// One frame of a known size. False where it is something else.
+    fn at_once(&mut self, bytes: &[u8], told: usize) -> bool {
+        self.plain.reserve(told);
+        if self.zstd.is_none() {
+            self.zstd = zstd::bulk::Decompressor::new().ok();
+        }
+        let Some(zstd) = &mut self.zstd else { return false };
+        zstd.decompress_to_buffer(bytes, &mut self.plain).is_ok()
+    }
+
+    fn by_stream(&mut self, bytes: &[u8], cap: usize) -> Result<(), PackError> {
+        self.plain.clear();
+        let decoder = zstd::stream::read::Decoder::new(bytes).map_err(PackError::Zstd)?;
+        let mut capped = decoder.take(u64::try_from(cap).unwrap_or(u64::MAX).saturating_add(1));
+        capped.read_to_end(&mut self.plain).map_err(PackError::Zstd)?;
+        if self.plain.len() > cap { Err(PackError::Bomb { limit: cap }) } else { Ok(()) }
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! The protobuf messages. Tags are a contract: see `docs/formats/wire.md`.
+//!
+//! Batches are written through them. They are read by [`super::read`]; that both mean the same is
+//! held by its tests, through [`judge`].
 
 use std::net::IpAddr;
 
 use super::{Batch, VERSION};
-use crate::event::{Event, Kind, Record};
-use crate::field::FieldId;
-use crate::ledger::{Ledger, Stage};
-use crate::time::Timestamp;
+use crate::event::Event;
 use crate::value::Value;
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -107,29 +107,6 @@ impl From<&Batch> for BatchMessage {
     }
 }
 
-impl From<BatchMessage> for Batch {
-    fn from(message: BatchMessage) -> Self {
-        let mut ledger = Ledger::default();
-        for entry in message.ledger {
-            if let Some(stage) = Stage::named(&entry.stage) {
-                ledger.set(stage, entry.passed, entry.lost);
-            }
-        }
-        let sent = message.events.len();
-        let events: Vec<Event> = message.events.into_iter().filter_map(EventMessage::into_event).collect();
-        let unknown_kinds = u64::try_from(sent - events.len()).unwrap_or(u64::MAX);
-        Self {
-            epoch: message.epoch,
-            sequence: message.sequence,
-            first_event: message.first_event,
-            host: message.host,
-            ledger,
-            events,
-            unknown_kinds,
-        }
-    }
-}
-
 impl From<&Event> for EventMessage {
     fn from(event: &Event) -> Self {
         Self {
@@ -141,20 +118,6 @@ impl From<&Event> for EventMessage {
                 .map(|(id, value)| FieldMessage { id: u32::from(id.0), value: Some(value.into()) })
                 .collect(),
         }
-    }
-}
-
-impl EventMessage {
-    fn into_event(self) -> Option<Event> {
-        let record: Record = self
-            .fields
-            .into_iter()
-            .filter_map(|field| {
-                let id = u16::try_from(field.id).ok().filter(|id| *id != 0)?;
-                Some((FieldId(id), field.value?.into_value(true)?))
-            })
-            .collect();
-        Some(Event { kind: Kind::from_number(self.kind)?, time: Timestamp::from_nanos(self.time), record })
     }
 }
 
@@ -176,24 +139,76 @@ impl From<&Value> for ValueMessage {
     }
 }
 
-impl ValueMessage {
-    /// `None` for an address that is neither 4 nor 16 bytes, and for a list within a list.
-    fn into_value(self, outermost: bool) -> Option<Value> {
-        Some(match self {
-            Self::Text(text) => Value::Text(text),
-            Self::Uint(n) => Value::Uint(n),
-            Self::Int(n) => Value::Int(n),
-            Self::Float(n) => Value::Float(n),
-            Self::Bool(b) => Value::Bool(b),
-            Self::Ip(bytes) => Value::Ip(match bytes.len() {
-                4 => <[u8; 4]>::try_from(bytes.as_slice()).ok()?.into(),
-                _ => <[u8; 16]>::try_from(bytes.as_slice()).ok()?.into(),
-            }),
-            Self::Time(nanos) => Value::Time(Timestamp::from_nanos(nanos)),
-            Self::List(list) if outermost => {
-                Value::List(list.items.into_iter().filter_map(|item| item.value?.into_value(false)).collect())
+/// Messages back to a batch: the plain way, for the tests alone.
+#[cfg(test)]
+mod judge {
+    use super::*;
+    use crate::event::{Kind, Record};
+    use crate::field::FieldId;
+    use crate::ledger::{Ledger, Stage};
+    use crate::time::Timestamp;
+
+    impl From<BatchMessage> for Batch {
+        fn from(message: BatchMessage) -> Self {
+            let mut ledger = Ledger::default();
+            for entry in message.ledger {
+                if let Some(stage) = Stage::named(&entry.stage) {
+                    ledger.set(stage, entry.passed, entry.lost);
+                }
             }
-            Self::List(_) => return None,
-        })
+            let sent = message.events.len();
+            let events: Vec<Event> =
+                message.events.into_iter().filter_map(EventMessage::into_event).collect();
+            let unknown_kinds = u64::try_from(sent - events.len()).unwrap_or(u64::MAX);
+            Self {
+                epoch: message.epoch,
+                sequence: message.sequence,
+                first_event: message.first_event,
+                host: message.host,
+                ledger,
+                events,
+                unknown_kinds,
+            }
+        }
+    }
+
+    impl EventMessage {
+        fn into_event(self) -> Option<Event> {
+            let record: Record = self
+                .fields
+                .into_iter()
+                .filter_map(|field| {
+                    let id = u16::try_from(field.id).ok().filter(|id| *id != 0)?;
+                    Some((FieldId(id), field.value?.into_value(true)?))
+                })
+                .collect();
+            Some(Event {
+                kind: Kind::from_number(self.kind)?,
+                time: Timestamp::from_nanos(self.time),
+                record,
+            })
+        }
+    }
+
+    impl ValueMessage {
+        /// `None` for an address that is neither 4 nor 16 bytes, and for a list within a list.
+        fn into_value(self, outermost: bool) -> Option<Value> {
+            Some(match self {
+                Self::Text(text) => Value::Text(text),
+                Self::Uint(n) => Value::Uint(n),
+                Self::Int(n) => Value::Int(n),
+                Self::Float(n) => Value::Float(n),
+                Self::Bool(b) => Value::Bool(b),
+                Self::Ip(bytes) => Value::Ip(match bytes.len() {
+                    4 => <[u8; 4]>::try_from(bytes.as_slice()).ok()?.into(),
+                    _ => <[u8; 16]>::try_from(bytes.as_slice()).ok()?.into(),
+                }),
+                Self::Time(nanos) => Value::Time(Timestamp::from_nanos(nanos)),
+                Self::List(list) if outermost => Value::List(
+                    list.items.into_iter().filter_map(|item| item.value?.into_value(false)).collect(),
+                ),
+                Self::List(_) => return None,
+            })
+        }
     }
 }

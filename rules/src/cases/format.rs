@@ -8,6 +8,7 @@
 //!     every: 1s               # between repeats
 //!     vary: {source.port: "40000..40005"}   # a list, or a range, used in turn
 //!     count: 1                # optional: findings expected
+//!     wait: 10m               # optional: nothing more comes for so long
 //!     events:
 //!       - {event.dataset: auth, event.outcome: failure, source.ip: 192.0.2.1}
 //! quiet: []
@@ -47,6 +48,7 @@ pub(super) struct Case {
     pub(super) count: Option<usize>,
     repeat: Option<usize>,
     every: Option<String>,
+    wait: Option<String>,
     #[serde(default)]
     vary: BTreeMap<String, Vary>,
 }
@@ -73,7 +75,7 @@ impl Case {
         if repeat.saturating_mul(self.events.len()) > MOST_EVENTS {
             return Err(format!("case has more than {MOST_EVENTS} events; use a smaller 'repeat'"));
         }
-        let every = self.every.as_deref().map_or(Ok(Duration::from_secs(1)), span)?;
+        let every = self.every.as_deref().map_or(Ok(Duration::from_secs(1)), |text| span("every", text))?;
         let mut vary = Vec::with_capacity(self.vary.len());
         for (field, values) in &self.vary {
             vary.push((field.as_str(), values.list(field)?));
@@ -85,6 +87,12 @@ impl Case {
             }
         }
         Ok(out)
+    }
+
+    /// For how long nothing more comes after the events.
+    pub(super) fn wait(&self) -> Result<Option<Duration>, String> {
+        let wait = self.wait.as_deref().map(|text| span("wait", text));
+        wait.transpose()
     }
 
     fn one(
@@ -145,8 +153,8 @@ fn range(text: &str) -> Option<Vec<Json>> {
 }
 
 /// `500ms`, `1s`, `2m`, `1h`.
-fn span(text: &str) -> Result<Duration, String> {
-    let bad = || format!("'every' is {text:?}; write a number with ms, s, m or h");
+fn span(key: &str, text: &str) -> Result<Duration, String> {
+    let bad = || format!("'{key}' is {text:?}; write a number with ms, s, m or h");
     let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
     let (number, unit) = text.split_at_checked(at).ok_or_else(bad)?;
     let number: u64 = number.parse().map_err(|_| bad())?;

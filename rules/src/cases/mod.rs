@@ -6,12 +6,15 @@
 
 mod format;
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::Value as Json;
 use watchpost_model::id::EventRef;
 use watchpost_model::{Event, Timestamp};
 
 use crate::compile::RuleSet;
+use crate::correlate::Settling;
 use crate::engine::{Detector, Finding};
 use crate::explain::explain;
 use crate::pack::Source;
@@ -118,7 +121,7 @@ impl Run<'_> {
 
     /// What went wrong, if anything.
     fn judge(&self, case: &Case, events: &Events, fire: bool) -> Option<String> {
-        let found = match self.findings(events) {
+        let found = match case.wait().and_then(|wait| self.findings(events, wait)) {
             Ok(found) => found,
             Err(reason) => return Some(reason),
         };
@@ -137,17 +140,24 @@ impl Run<'_> {
         }
     }
 
-    fn findings(&self, events: &Events) -> Result<Vec<Finding>, String> {
+    /// Each finding once, in its last version.
+    fn findings(&self, events: &Events, wait: Option<Duration>) -> Result<Vec<Finding>, String> {
         let mut detector = Detector::new(self.set);
-        let mut found = Vec::new();
+        let (mut found, mut settling) = (Vec::new(), Settling::default());
+        let mut last = Timestamp::EPOCH;
         for (index, json) in events.iter().enumerate() {
             let event = Event::from_json(json).ok_or_else(|| {
                 format!("event {index} is not an event of ours; it needs a known 'event.dataset'")
             })?;
             known(json, &event, index)?;
             let at = EventRef { frame: 1, index: u32::try_from(index).unwrap_or(u32::MAX) };
-            found.extend(detector.observe(&Subject::Typed(&event), at, event.time));
+            last = last.max(event.time);
+            found.extend(settling.take(detector.observe(&Subject::Typed(&event), at, event.time)));
         }
+        if let Some(wait) = wait {
+            found.extend(settling.take(detector.tick(last.plus(wait))));
+        }
+        found.extend(settling.finish());
         found.retain(|finding| self.wanted.contains(&finding.rule.meta.id));
         Ok(found)
     }

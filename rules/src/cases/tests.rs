@@ -37,6 +37,19 @@ fn a_repeated_event_fires_and_too_few_stay_quiet() {
 }
 
 #[test]
+fn a_case_may_say_that_nothing_more_comes() {
+    let rule = RULE.replace(
+        "timespan: 60s, condition: {gte: 5}}",
+        "timespan: 10m, condition: {lt: 1}}\nwatchpost: {absence: true}",
+    );
+    let cases = "fire:\n- {wait: 10m, count: 1, events: [EVENT]}\nquiet:\n- {wait: 9m, events: [EVENT]}\n- {events: [EVENT]}\n";
+    let rule = Source { name: "brute.yml".into(), text: rule };
+    let results =
+        run(&[rule], &Source { name: "brute.cases.yml".into(), text: cases.replace("EVENT", EVENT) });
+    assert!(results.iter().all(|result| result.passed), "{results:?}");
+}
+
+#[test]
 fn varied_fields_separate_groups() {
     let vary = "quiet:\n- {repeat: 20, every: 1s, vary: {source.ip: \"192.0.2.1..20\"}, events: [EVENT]}\n";
     assert!(only(vary).passed);

@@ -46,7 +46,13 @@ pub(crate) struct Joined {
     /// Fields whose values are counted, by member.
     pub(crate) counted: Vec<Vec<NameId>>,
     pub(crate) timespan: Duration,
+    /// How late an event may come.
+    pub(crate) allowance: Duration,
     pub(crate) bounds: Vec<(Compare, u64)>,
+    /// Entries without which the condition can not hold.
+    pub(crate) least: u64,
+    /// Equal as long as the correlation and all that it counts mean the same.
+    pub(crate) digest: [u8; 16],
 }
 
 /// Rules of one logsource.

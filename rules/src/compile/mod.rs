@@ -12,3 +12,4 @@ pub(crate) use core::{Body, Core, Joined};
 pub(crate) use names::{NameId, Names};
 pub use rule::Rule;
 pub use set::RuleSet;
+pub(crate) use set::Twin;

@@ -9,7 +9,7 @@ use watchpost_model::field::sigma::{self, Class};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct NameId(pub(crate) u32);
 
-/// Every class of our events.
+/// Every class of our events. Saved windows know a class by its position: new ones go to the end.
 const CLASSES: [Class; 16] = [
     Class::NetworkConnection,
     Class::Firewall,
@@ -71,6 +71,17 @@ impl Names {
     /// The field that the name means in the class.
     pub(crate) fn field(&self, class: Class, id: NameId) -> Option<FieldId> {
         self.fields.get(&class)?.get(id.index()).copied().flatten()
+    }
+
+    /// A class's position, small enough for a byte.
+    pub(crate) fn place(class: Class) -> u8 {
+        let at = CLASSES.iter().position(|other| *other == class);
+        at.and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
+    }
+
+    /// The class at a position.
+    pub(crate) fn class_at(place: u8) -> Option<Class> {
+        CLASSES.get(usize::from(place)).copied()
     }
 
     /// Every class.

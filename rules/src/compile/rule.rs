@@ -58,6 +58,7 @@ pub(super) fn rule(head: &Head, file: &str) -> Rule {
             category: tagged("gbt20986.").into_iter().next().unwrap_or_default(),
             advice: head.ours.advice.clone(),
             advice_zh: head.ours.advice_zh.clone(),
+            ..RuleRef::default()
         },
         severity: head.severity,
         file: file.to_owned(),

@@ -1,7 +1,7 @@
 //! A loaded rule set.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -10,7 +10,8 @@ use watchpost_model::FieldId;
 use super::core::{Body, Bucket, Core, Joined};
 use super::names::NameId;
 use super::rule::{Rule, rule};
-use crate::ast::{CorrelationRule, Counting, DetectionRule, Document, FilterRule, Head};
+use crate::ast::{Compare, CorrelationRule, Counting, DetectionRule, Document, FilterRule, Head};
+use crate::correlate::allowance;
 use crate::lint;
 use crate::pack::{Blind, Rejected, Source};
 use crate::parse::{self, Placeholders};
@@ -22,7 +23,18 @@ pub struct RuleSet {
     pub(crate) core: Arc<Core>,
     rejected: Vec<Rejected>,
     remarks: Vec<Rejected>,
+    twins: Vec<Twin>,
     hash: String,
+}
+
+/// A rule left out because its id was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Twin {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) file: String,
+    /// Where the rule stands that took the id.
+    pub(crate) other: String,
 }
 
 impl RuleSet {
@@ -35,8 +47,13 @@ impl RuleSet {
     /// Loads rules whose placeholders (`expand`) stand for these values.
     #[must_use]
     pub fn load_with(sources: &[Source], placeholders: &Placeholders) -> Self {
-        let mut loading = Loading::default();
+        let digests: Vec<String> =
+            sources.iter().map(|source| hex(&Sha256::digest(source.text.as_bytes()))).collect();
+        let hash = hash(&digests, placeholders);
+        let files = sources.iter().map(|source| source.name.clone()).zip(digests).collect();
+        let mut loading = Loading { hash, files, ..Loading::default() };
         for source in sources {
+            loading.text = text_digest(&source.text, placeholders);
             let parsed = parse::parse_with(source, placeholders);
             loading.rejected.extend(parsed.rejected);
             loading.remarks.extend(parsed.remarks);
@@ -44,7 +61,10 @@ impl RuleSet {
                 loading.take(document, &source.name);
             }
         }
-        loading.finish(hash(sources, placeholders))
+        let mut set = loading.finish();
+        parse::complete(&mut set.rejected, sources);
+        parse::complete(&mut set.remarks, sources);
+        set
     }
 
     /// Every loaded rule, detections first.
@@ -71,6 +91,10 @@ impl RuleSet {
         lint::blind(&self.core)
     }
 
+    pub(crate) fn twins(&self) -> &[Twin] {
+        &self.twins
+    }
+
     /// Detection rules whose logsource no event has had so far: of an input searched to its end, those
     /// that could not fire on it whatever it says. All of them count as met after [`RuleSet::prepare`].
     #[must_use]
@@ -89,7 +113,7 @@ impl RuleSet {
         }
     }
 
-    /// SHA-256 over the contents in sorted order, hex: equal for the same rules (and the same values for
+    /// SHA-256 over the hashes (hex, sorted) of the files, then the placeholders, hex: equal for the same rules (and the same values for
     /// their placeholders) wherever they lie.
     #[must_use]
     pub fn hash(&self) -> &str {
@@ -97,17 +121,48 @@ impl RuleSet {
     }
 }
 
-fn hash(sources: &[Source], placeholders: &Placeholders) -> String {
-    let mut digests: Vec<_> = sources.iter().map(|source| Sha256::digest(source.text.as_bytes())).collect();
+/// Entries that a window needs before its condition can hold.
+fn least(from: &CorrelationRule) -> u64 {
+    let bound = |(how, number): &(Compare, u64)| match how {
+        Compare::Gte | Compare::Eq => *number,
+        Compare::Gt => number.saturating_add(1),
+        Compare::Lt | Compare::Lte | Compare::Neq => 0,
+    };
+    match from.kind {
+        Counting::When(..) | Counting::Figure(..) | Counting::Silence => 1,
+        _ => from.bounds.iter().map(bound).max().unwrap_or(0),
+    }
+}
+
+fn text_digest(text: &str, placeholders: &Placeholders) -> [u8; 32] {
+    let values = if placeholders.is_empty() { String::new() } else { format!("{placeholders:?}") };
+    joined_digest([text.as_bytes(), values.as_bytes()])
+}
+
+fn joined_digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
+
+fn hash(digests: &[String], placeholders: &Placeholders) -> String {
+    let mut digests: Vec<&str> = digests.iter().map(String::as_str).collect();
     digests.sort_unstable();
     let mut hasher = Sha256::new();
-    for digest in &digests {
+    for digest in digests {
         hasher.update(digest);
     }
     if !placeholders.is_empty() {
         hasher.update(format!("{placeholders:?}").as_bytes());
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hasher.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Correlations that may stand on each other; bounds the rounds of loading.
@@ -116,19 +171,28 @@ const MOST_LEVELS: usize = 8;
 #[derive(Default)]
 struct Loading {
     core: Core,
-    correlations: Vec<(CorrelationRule, String)>,
-    filters: Vec<(FilterRule, String)>,
+    /// Digest of the file that is being taken in.
+    text: [u8; 32],
+    /// By rule: digest of every text that has a say in what it means.
+    digests: Vec<[u8; 32]>,
+    correlations: Vec<(CorrelationRule, String, [u8; 32])>,
+    filters: Vec<(FilterRule, String, [u8; 32])>,
     by_name: BTreeMap<String, usize>,
     rejected: Vec<Rejected>,
     remarks: Vec<Rejected>,
+    twins: Vec<Twin>,
+    /// Of the set.
+    hash: String,
+    /// Of each file, by name.
+    files: HashMap<String, String>,
 }
 
 impl Loading {
     fn take(&mut self, document: Document, file: &str) {
         match document {
             Document::Detection(found) => self.detection(*found, file),
-            Document::Correlation(found) => self.correlations.push((*found, file.to_owned())),
-            Document::Filter(found) => self.filters.push((*found, file.to_owned())),
+            Document::Correlation(found) => self.correlations.push((*found, file.to_owned(), self.text)),
+            Document::Filter(found) => self.filters.push((*found, file.to_owned(), self.text)),
         }
     }
 
@@ -136,11 +200,14 @@ impl Loading {
         let public = Rule { logsource: from.logsource, ..rule(&from.head, file) };
         let names = &mut self.core.names;
         let detection = from.detection.rename(&mut |name: String| names.intern(&name));
-        self.add(&from.head, public, Body::Detection(detection));
+        let text = self.text;
+        self.add(&from.head, public, Body::Detection(detection), text);
     }
 
     /// Adds a rule unless its id is taken.
-    fn add(&mut self, head: &Head, public: Rule, body: Body) {
+    fn add(&mut self, head: &Head, mut public: Rule, body: Body, text: [u8; 32]) {
+        public.meta.set.clone_from(&self.hash);
+        public.meta.hash = self.files.get(&public.file).cloned().unwrap_or_default();
         let at = self.core.rules.len();
         for name in head.ours.group_by.iter().filter(|name| FieldId::named(name).is_none()) {
             let reason =
@@ -153,6 +220,8 @@ impl Loading {
                 let reason =
                     format!("rule id '{}' is already used by {other}; give it an id of its own", taken.key());
                 self.rejected.push(note(&public.file, reason));
+                let (name, file, other) = (public.meta.name, public.file, other.to_owned());
+                self.twins.push(Twin { id: public.meta.id, name, file, other });
                 return;
             }
             Entry::Vacant(free) => {
@@ -162,22 +231,29 @@ impl Loading {
         if !head.name.is_empty() {
             self.by_name.entry(head.name.clone()).or_insert(at);
         }
+        self.digests.push(joined_digest([public.meta.id.as_bytes(), &text]));
         self.core.rules.push(Arc::new(public));
         self.core.bodies.push(body);
     }
 
-    fn finish(mut self, hash: String) -> RuleSet {
-        for (filter, file) in std::mem::take(&mut self.filters) {
-            self.filter(filter, &file);
+    fn finish(mut self) -> RuleSet {
+        for (filter, file, text) in std::mem::take(&mut self.filters) {
+            self.filter(filter, &file, text);
         }
         self.core.feeds = vec![Vec::new(); self.core.rules.len()];
         self.correlations();
         self.bucket();
         self.core.names.resolve();
-        RuleSet { core: Arc::new(self.core), rejected: self.rejected, remarks: self.remarks, hash }
+        RuleSet {
+            core: Arc::new(self.core),
+            rejected: self.rejected,
+            remarks: self.remarks,
+            twins: self.twins,
+            hash: self.hash,
+        }
     }
 
-    fn filter(&mut self, filter: FilterRule, file: &str) {
+    fn filter(&mut self, filter: FilterRule, file: &str, text: [u8; 32]) {
         let targets: Vec<usize> = if filter.rules.is_empty() {
             (0..self.core.rules.len()).collect()
         } else {
@@ -194,6 +270,9 @@ impl Loading {
                 .is_some_and(|rule| filter.logsource.view().wants(&rule.logsource.view()));
             if let (true, Some(Body::Detection(body))) = (wanted, self.core.bodies.get_mut(at)) {
                 body.and(detection.clone(), "filter");
+                if let Some(digest) = self.digests.get_mut(at) {
+                    *digest = joined_digest([digest.as_slice(), &text]);
+                }
                 applied += 1;
             }
         }
@@ -218,7 +297,8 @@ impl Loading {
             let ready = |loading: &Self, from: &CorrelationRule| {
                 from.rules.iter().all(|name| loading.find(name).is_some())
             };
-            let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(from, _)| ready(self, from));
+            let (now, later): (Vec<_>, Vec<_>) =
+                waiting.into_iter().partition(|(from, ..)| ready(self, from));
             waiting = later;
             if now.is_empty() {
                 break;
@@ -228,15 +308,15 @@ impl Loading {
         self.add_correlations(waiting);
     }
 
-    fn add_correlations(&mut self, correlations: Vec<(CorrelationRule, String)>) {
-        for (correlation, file) in correlations {
-            if let Err(reason) = self.correlation(&correlation, &file) {
+    fn add_correlations(&mut self, correlations: Vec<(CorrelationRule, String, [u8; 32])>) {
+        for (correlation, file, text) in correlations {
+            if let Err(reason) = self.correlation(&correlation, &file, text) {
                 self.rejected.push(note(&file, reason));
             }
         }
     }
 
-    fn correlation(&mut self, from: &CorrelationRule, file: &str) -> Result<(), String> {
+    fn correlation(&mut self, from: &CorrelationRule, file: &str, text: [u8; 32]) -> Result<(), String> {
         let mut members = Vec::with_capacity(from.rules.len());
         for name in &from.rules {
             let at = self.find(name).ok_or_else(|| {
@@ -259,16 +339,28 @@ impl Loading {
             group,
             counted,
             timespan: from.timespan,
+            allowance: allowance(from.timespan),
             bounds: from.bounds.clone(),
+            least: least(from),
+            digest: self.meaning(from, &members, text),
         };
         let before = self.core.rules.len();
         let public = Rule { is_correlation: true, ..rule(&from.head, file) };
-        self.add(&from.head, public, Body::Correlation(joined));
+        self.add(&from.head, public, Body::Correlation(joined), text);
         if self.core.rules.len() > before {
             self.core.feeds.push(Vec::new());
             self.feed(before, &members, from.generate);
         }
         Ok(())
+    }
+
+    /// What says that a correlation of another set is the same one.
+    fn meaning(&self, from: &CorrelationRule, members: &[usize], text: [u8; 32]) -> [u8; 16] {
+        let id = if from.head.id.is_empty() { &from.head.title } else { &from.head.id };
+        let own: [&[u8]; 2] = [id.as_bytes(), &text];
+        let counted = members.iter().filter_map(|at| self.digests.get(*at)).map(<[u8; 32]>::as_slice);
+        let whole = joined_digest(own.into_iter().chain(counted));
+        whole.first_chunk().copied().unwrap_or_default()
     }
 
     /// The field that `key` means in each base rule: through an alias, or itself.

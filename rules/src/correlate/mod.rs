@@ -1,46 +1,69 @@
 //! Correlations: counting findings of base rules in windows of event time.
 //!
-//! A window slides with the events' own time: an event that comes late is put where it belongs.
-//! A correlation fires when its condition becomes true, and again each time a whole window has
-//! passed while it stays true; so a lasting attack keeps speaking without a finding per event.
-//! State is bounded: so many windows in all, so many events in each; the stalest are given up
-//! first, and everything given up is counted.
+//! The findings of a group are a function of the set of its entries (`group`), so the order in
+//! which events come does not matter as long as none comes later than the *allowance* of its
+//! correlation: the timespan, but at least five minutes and at most an hour, behind the newest
+//! event of its group. What is later is counted and left out. A finding is said as soon as its
+//! condition is true; a late event amends it, and never repeats it.
+//!
+//! Correlations that count correlations get the same treatment: an entry there is a finding here,
+//! and is moved or taken back when that finding is.
+//!
+//! State is bounded: so many groups in all, so many entries in each. A group is dropped when time
+//! has passed it by a timespan and an allowance; if there are still too many, the stalest are given
+//! up. Everything given up is counted. Groups can be saved and restored (`persist`).
 
-mod window;
+mod absence;
+mod arrive;
+mod entry;
+mod group;
+mod persist;
+mod store;
+mod sweep;
+mod told;
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::quality::RandomState;
-use std::hash::BuildHasher;
+use sha2::{Digest as _, Sha256};
 use watchpost_model::Timestamp;
-use watchpost_model::alert::{MOST_EVIDENCE, MatchedField};
 use watchpost_model::id::EventRef;
 
-use crate::ast::{Counting, Order};
-use crate::compile::{Body, Core, Joined};
-use crate::engine::{Finding, View, cut};
-use crate::matcher::Had;
-use window::{Entry, Window};
+use crate::ast::Counting;
+use crate::compile::{Body, Core, Joined, Names};
+use crate::engine::{Finding, View};
+use entry::{Arrival, Entry, Extra};
+use group::{NEVER, Outcome, Said, What};
+use store::Store;
 
-/// Windows kept over all correlations: at about 0.5 kB each, 50 MB.
-const MOST_WINDOWS: usize = 100_000;
+pub use arrive::partition;
+pub use persist::{Changes, Restored, Unreadable};
+pub(crate) use told::coalesce;
+pub use told::{FindingId, Settling, Standing};
 
-/// Share of windows given up at once when there are too many, so that looking for the stalest
-/// costs little per event.
-const GIVE_UP: usize = MOST_WINDOWS / 10;
+/// Groups kept over all correlations unless told otherwise.
+pub(crate) const MOST_GROUPS: usize = 1_000_000;
 
-/// A base rule's finding on its way into a correlation.
-#[derive(Clone, Copy)]
-pub(crate) struct Arrival {
-    pub(crate) correlation: usize,
-    pub(crate) rule: usize,
-    pub(crate) event: EventRef,
-    pub(crate) time: Timestamp,
+/// While there are fewer groups than this, nothing is dropped for its age where time is only what
+/// events say: one event from the future must not empty every window.
+const FEW_GROUPS: usize = 65_536;
+
+/// Groups looked at for their age with each arrival; keeps an arrival's cost even.
+const DROPS_PER_ARRIVAL: usize = 64;
+
+/// Groups dropped for their age in one tick, per correlation.
+const DROPS_PER_TICK: usize = 10_000;
+
+/// Shortest and longest time by which an event may come late.
+const ALLOWANCE: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(3_600));
+
+/// How late an event may come to a window of this length.
+pub(crate) fn allowance(timespan: Duration) -> Duration {
+    timespan.clamp(ALLOWANCE.0, ALLOWANCE.1)
 }
 
-/// What was given up.
+/// What was given up, and what there is.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) ungrouped: u64,
@@ -49,29 +72,54 @@ pub(crate) struct Counters {
     pub(crate) late: u64,
 }
 
-type Key = (usize, Vec<String>);
-
-/// Every window of every correlation.
+/// Every group of every correlation.
 #[derive(Debug)]
 pub(crate) struct Windows {
-    windows: HashMap<Key, Window, RandomState>,
-    hasher: RandomState,
+    store: Store,
+    /// Positions of the correlations in the rule set.
+    correlations: Vec<u32>,
+    /// The newest time there was.
+    clock: Timestamp,
+    /// Whether someone else says what time it is.
+    ticked: bool,
+    most: usize,
     longest: Duration,
     counters: Counters,
+    /// What an arrival still has to do.
+    queue: VecDeque<Step>,
+    key: Vec<u8>,
+}
+
+/// One change to one group.
+#[derive(Debug)]
+enum Step {
+    Insert(Arrival, Entry),
+    Remove(Arrival, FindingId),
 }
 
 impl Windows {
     pub(crate) fn new(core: &Core) -> Self {
-        let spans = core.bodies.iter().filter_map(|body| match body {
-            Body::Correlation(joined) => Some(joined.timespan),
+        let joined = |body: &Body| match body {
+            Body::Correlation(joined) => Some(joined.timespan.saturating_add(joined.allowance)),
             Body::Detection(_) => None,
-        });
+        };
+        let correlations = core.bodies.iter().zip(0_u32..).filter(|(body, _)| joined(body).is_some());
         Self {
-            windows: HashMap::default(),
-            hasher: RandomState::default(),
-            longest: spans.max().unwrap_or_default(),
+            store: Store::new(core.bodies.len()),
+            correlations: correlations.map(|(_, at)| at).collect(),
+            clock: NEVER,
+            ticked: false,
+            most: MOST_GROUPS,
+            longest: core.bodies.iter().filter_map(joined).max().unwrap_or_default(),
             counters: Counters::default(),
+            queue: VecDeque::new(),
+            key: Vec::new(),
         }
+    }
+
+    /// Keeps at most so many groups.
+    pub(crate) fn limit(&mut self, groups: usize) {
+        self.most = groups.max(1);
     }
 
     pub(crate) const fn longest(&self) -> Duration {
@@ -82,94 +130,258 @@ impl Windows {
         self.counters
     }
 
-    /// Takes one finding of a base rule; gives the correlation's finding if that completes it.
-    pub(crate) fn arrive(&mut self, core: &Core, arrival: Arrival, view: &View<'_>) -> Option<Finding> {
-        let Some(Body::Correlation(joined)) = core.bodies.get(arrival.correlation) else { return None };
-        let member = joined.members.iter().position(|member| *member == arrival.rule)?;
-        let (Some(values), Some(counted)) = (group(joined, member, view), self.counted(joined, member, view))
-        else {
-            self.counters.ungrouped += 1;
-            return None;
-        };
-        let key = (arrival.correlation, values);
-        self.make_room(&key);
-        let window = self.windows.entry(key.clone()).or_default();
-        let entry = Entry { time: arrival.time, event: arrival.event, counted };
-        let outcome = window.arrive(entry, joined);
-        self.counters.forgotten += outcome.forgotten;
-        self.counters.late += u64::from(outcome.late);
-        let fired = outcome.fired?;
-        let rule = Arc::clone(core.rules.get(arrival.correlation)?);
-        let names = joined.group.iter().map(|(name, fields)| {
-            fields.get(member).map_or_else(|| name.clone(), |field| view.shown(*field).to_owned())
-        });
-        let group: Vec<(String, String)> = names.zip(key.1).collect();
-        let mut matched: Vec<MatchedField> =
-            group.iter().map(|(name, value)| told(name.clone(), value.clone())).collect();
-        matched.push(told("count".into(), fired.count.to_string()));
-        let mut events = fired.events;
-        evidence(&mut events);
-        Some(Finding { rule, time: fired.time, matched, group, events, count: Some(fired.count) })
+    /// Groups that are live.
+    pub(crate) fn groups(&self) -> usize {
+        self.store.len()
     }
 
-    /// What an entry counts as: equal numbers are counted once; of a figure, the bits of its number.
-    fn counted(&self, joined: &Joined, member: usize, view: &View<'_>) -> Option<u64> {
-        match &joined.kind {
-            Counting::Events => Some(0),
-            Counting::Rules(Order::Any | Order::AsListed) | Counting::When(_) => u64::try_from(member).ok(),
-            Counting::Figure(..) => {
-                let slot = view.slot(*joined.counted.first()?.get(member)?);
-                slot.values.iter().find_map(Had::number).map(f64::to_bits)
+    /// Takes one finding of a base rule through every correlation that counts it; what they have
+    /// to say about it.
+    pub(crate) fn arrive(
+        &mut self,
+        core: &Core,
+        rule: usize,
+        view: &View<'_>,
+        event: EventRef,
+        time: Timestamp,
+    ) -> Vec<Finding> {
+        let Some(feeds) = core.feeds.get(rule).filter(|feeds| !feeds.is_empty()) else { return Vec::new() };
+        if !self.ticked {
+            self.clock = self.clock.max(time);
+        }
+        let class = view.class().map_or(entry::FOREIGN, Names::place);
+        let mut onward: Option<Arc<Extra>> = None;
+        for correlation in feeds {
+            let Some(way) = self.way(core, *correlation, rule, view) else { continue };
+            let mut entry = Entry::new(time, event, &way, class);
+            if core.feeds.get(*correlation).is_some_and(|further| !further.is_empty()) {
+                let extra = onward.get_or_insert_with(|| {
+                    Arc::new(Extra { source: None, onward: self.onward(core, rule, view) })
+                });
+                entry.extra = Some(Arc::clone(extra));
             }
-            Counting::Values(_) => {
-                let fields = joined.counted.iter().map(|fields| fields.get(member));
-                let texts: Option<Vec<String>> = fields.map(|field| view.slot(*field?).joined()).collect();
-                Some(self.hasher.hash_one(texts?))
+            self.queue.push_back(Step::Insert(way, entry));
+        }
+        self.work(core)
+    }
+
+    /// Does what is queued, and what that leads to. Ends because a correlation only counts rules
+    /// that were loaded before it.
+    fn work(&mut self, core: &Core) -> Vec<Finding> {
+        let mut out = Vec::new();
+        while let Some(step) = self.queue.pop_front() {
+            let way = match &step {
+                Step::Insert(way, _) | Step::Remove(way, _) => way.clone(),
+            };
+            let Some(Body::Correlation(joined)) = core.bodies.get(way.correlation) else { continue };
+            let said = match step {
+                Step::Insert(way, entry) if matches!(joined.kind, Counting::Silence) => {
+                    self.beat(core, joined, &way, entry)
+                }
+                Step::Insert(way, entry) => self.insert(core, joined, &way, entry),
+                Step::Remove(way, source) => self.remove(core, joined, &way, source),
+            };
+            for said in said {
+                self.pass_on(core, way.correlation, &said);
+                out.extend(told::finding(core, joined, &way, said));
             }
         }
+        out
     }
 
-    fn make_room(&mut self, key: &Key) {
-        if self.windows.len() < MOST_WINDOWS || self.windows.contains_key(key) {
+    fn insert(&mut self, core: &Core, joined: &Joined, way: &Arrival, entry: Entry) -> Vec<Said> {
+        let at = self.open(joined, way);
+        let event = entry.event();
+        let name = |time| told::name(core, way, time, event);
+        let Some(slot) = self.store.get_mut(at) else { return Vec::new() };
+        let Outcome { said, forgotten, late } = slot.group.insert(entry, joined, &name);
+        self.counters.forgotten += forgotten;
+        self.counters.late += u64::from(late);
+        self.store.mark(at);
+        said
+    }
+
+    fn remove(&mut self, core: &Core, joined: &Joined, way: &Arrival, source: FindingId) -> Vec<Said> {
+        let Some(at) = u32::try_from(way.correlation).ok().and_then(|of| self.store.find(of, &way.key))
+        else {
+            return Vec::new();
+        };
+        // Named after what is taken back: no event of its own leads here.
+        let name = |time| told::name_after(core, way, time, source);
+        let Some(slot) = self.store.get_mut(at) else { return Vec::new() };
+        let said = slot.group.remove(source, joined, &name);
+        self.store.mark(at);
+        said
+    }
+
+    /// The group of this key, made if there is none; fresh from now on.
+    fn open(&mut self, joined: &Joined, way: &Arrival) -> u32 {
+        let correlation = u32::try_from(way.correlation).unwrap_or(u32::MAX);
+        self.drop_old(correlation, joined, DROPS_PER_ARRIVAL);
+        if let Some(at) = self.store.find(correlation, &way.key) {
+            self.store.touch(at, self.clock);
+            return at;
+        }
+        while self.store.len() >= self.most {
+            let stalest = self.correlations.iter().filter_map(|of| self.store.stalest(*of));
+            let Some((at, _)) = stalest.min_by_key(|(_, touched)| *touched) else { break };
+            self.store.remove(at);
+            self.counters.evicted += 1;
+        }
+        self.store.add(correlation, &way.key, self.clock)
+    }
+
+    /// Drops groups that no event within the allowance can reach any more.
+    fn drop_old(&mut self, correlation: u32, joined: &Joined, most: usize) {
+        let silence = matches!(joined.kind, Counting::Silence);
+        if silence || (!self.ticked && self.store.len() < FEW_GROUPS) {
             return;
         }
-        let mut times: Vec<Timestamp> = self.windows.values().map(Window::newest).collect();
-        let (_, edge, _) = times.select_nth_unstable(GIVE_UP);
-        let edge = *edge;
-        let before = self.windows.len();
-        let mut left = GIVE_UP;
-        self.windows.retain(|_, window| {
-            let stale = window.newest() <= edge && left > 0;
-            left -= usize::from(stale);
-            !stale
-        });
-        let gone = before - self.windows.len();
-        self.counters.evicted += u64::try_from(gone).unwrap_or(u64::MAX);
+        let keep = joined.timespan.saturating_add(joined.allowance);
+        for _ in 0..most {
+            match self.store.stalest(correlation) {
+                Some((at, touched)) if touched.plus(keep) < self.clock => self.store.remove(at),
+                _ => return,
+            }
+        }
+    }
+
+    /// Queues what a finding means to the correlations that count this one.
+    fn pass_on(&mut self, core: &Core, from: usize, said: &Said) {
+        let further = core.feeds.get(from).is_some_and(|further| !further.is_empty());
+        if !further {
+            return;
+        }
+        let before = match &said.what {
+            What::New => None,
+            What::Amended(before) if before.time == said.told.time && before.event == said.told.event => {
+                return;
+            }
+            What::Amended(before) => Some(before.as_ref()),
+            What::Absorbed(_) | What::Withdrawn => Some(&said.told),
+        };
+        if let Some(before) = before {
+            for way in arrive::ways(core, from, before.extra.as_deref()) {
+                self.queue.push_back(Step::Remove(way.clone(), before.id));
+            }
+        }
+        if matches!(said.what, What::Absorbed(_) | What::Withdrawn) {
+            return;
+        }
+        let Some(extra) = said.told.extra.as_deref() else { return };
+        let onward = Arc::new(Extra { source: Some(said.told.id), onward: Arc::clone(&extra.onward) });
+        let mut reached = 0;
+        for way in arrive::ways(core, from, Some(extra)) {
+            reached += 1;
+            let mut entry = Entry::new(said.told.time, said.told.event, way, said.class);
+            entry.extra = Some(Arc::clone(&onward));
+            self.queue.push_back(Step::Insert(way.clone(), entry));
+        }
+        let wanted = core.feeds.get(from).map_or(0, Vec::len);
+        self.counters.ungrouped += u64::try_from(wanted.saturating_sub(reached)).unwrap_or(u64::MAX);
+    }
+
+    fn beat(&mut self, core: &Core, joined: &Joined, way: &Arrival, mut entry: Entry) -> Vec<Said> {
+        let allowed = if self.ticked { Duration::ZERO } else { joined.allowance };
+        if self.ticked {
+            // Heard now, whatever the sender's clock says.
+            entry.time = self.clock;
+        }
+        let at = self.open(joined, way);
+        let Some(slot) = self.store.get_mut(at) else { return Vec::new() };
+        let beat = slot.group.beat(entry, joined, allowed);
+        self.counters.late += u64::from(beat.late);
+        self.counters.forgotten += beat.forgotten;
+        self.store.mark(at);
+        beat.gaps.into_iter().map(|last| told::silence(core, joined, way, last)).collect()
+    }
+
+    /// It is `now`: drops what is old, and says which groups have been silent for too long. From
+    /// the first tick on, time is what is said here and no longer what events say.
+    pub(crate) fn tick(&mut self, core: &Core, now: Timestamp) -> Vec<Finding> {
+        let first = !std::mem::replace(&mut self.ticked, true);
+        self.clock = self.clock.max(now);
+        let mut out = Vec::new();
+        for correlation in self.correlations.clone() {
+            let at = usize::try_from(correlation).unwrap_or(usize::MAX);
+            let Some(Body::Correlation(joined)) = core.bodies.get(at) else { continue };
+            if matches!(joined.kind, Counting::Silence) {
+                out.extend(self.silent(core, joined, correlation, first));
+            } else {
+                self.drop_old(correlation, joined, DROPS_PER_TICK);
+            }
+        }
+        out.extend(self.work(core));
+        out
+    }
+
+    /// The time up to which windows have seen events; ticking it says that nothing more comes.
+    pub(crate) const fn clock(&self) -> Timestamp {
+        self.clock
+    }
+
+    /// Groups of one absence that time has passed by. While time was what events say, a group may
+    /// be stale without being touched last, so then all are looked at.
+    fn silent(&mut self, core: &Core, joined: &Joined, correlation: u32, all: bool) -> Vec<Finding> {
+        let mut at: Vec<u32> = Vec::new();
+        if all {
+            at = self.store.places();
+            at.retain(|at| self.store.get(*at).is_some_and(|slot| slot.correlation == correlation));
+            // In an order that does not depend on where groups lie.
+            at.sort_by(|a, b| self.store.get(*a).map(|s| &s.key).cmp(&self.store.get(*b).map(|s| &s.key)));
+        }
+        let mut all = all.then(|| at.into_iter());
+        let mut out = Vec::new();
+        loop {
+            let next = match &mut all {
+                Some(all) => all.next(),
+                None => {
+                    let stalest = self.store.stalest(correlation);
+                    stalest
+                        .filter(|(_, touched)| touched.plus(joined.timespan) <= self.clock)
+                        .map(|(at, _)| at)
+                }
+            };
+            let Some(at) = next else { return out };
+            let Some(slot) = self.store.get_mut(at) else { continue };
+            let gaps = slot.group.silent(self.clock, joined);
+            let over = slot.group.entries.is_empty();
+            let way = Arrival {
+                correlation: usize::try_from(correlation).unwrap_or(usize::MAX),
+                member: 0,
+                key: slot.key.clone(),
+                counted: 0,
+            };
+            if over {
+                self.store.remove(at);
+            } else {
+                self.store.mark(at);
+                // A group whose last sign came after the clock waits for its turn.
+                self.store.touch(at, self.clock);
+            }
+            for last in gaps {
+                let said = told::silence(core, joined, &way, last);
+                self.pass_on(core, way.correlation, &said);
+                out.extend(told::finding(core, joined, &way, said));
+            }
+        }
     }
 }
 
-fn told(field: String, value: String) -> MatchedField {
-    MatchedField { field, value, pattern: String::new() }
-}
-
-/// The values that separate this finding's window; `None` where the event lacks one.
-fn group(joined: &Joined, member: usize, view: &View<'_>) -> Option<Vec<String>> {
-    joined
-        .group
-        .iter()
-        .map(|(_, fields)| view.slot(*fields.get(member)?).joined().map(|text| cut(&text).to_owned()))
-        .collect()
-}
-
-/// Keeps the first events and the last.
-fn evidence(events: &mut Vec<EventRef>) {
-    if events.len() > MOST_EVIDENCE
-        && let Some(last) = events.last().copied()
-    {
-        events.truncate(MOST_EVIDENCE - 1);
-        events.push(last);
+/// The first half of a digest.
+fn digest(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hasher.update(part);
     }
+    let whole: [u8; 32] = hasher.finalize().into();
+    let mut half = [0; 16];
+    half.copy_from_slice(whole.first_chunk::<16>().unwrap_or(&[0; 16]));
+    half
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

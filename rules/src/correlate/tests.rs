@@ -6,7 +6,7 @@ use watchpost_model::id::EventRef;
 use watchpost_model::{Event, Kind, Timestamp, field};
 
 use crate::pack::Source;
-use crate::{Detector, Finding, RuleSet, Subject};
+use crate::{Detector, Finding, RuleSet, Settling, Standing, Subject};
 
 const BASE: &str = "
 title: login failed
@@ -69,7 +69,7 @@ fn events_are_counted_per_group_within_the_window() {
     assert_eq!(finding.group, [("source.ip".to_owned(), "192.0.2.1".to_owned())]);
     assert_eq!(finding.events.iter().map(|event| event.index).collect::<Vec<_>>(), [1, 2, 4]);
     assert!(finding.matched.iter().any(|field| field.field == "count" && field.value == "3"));
-    assert_eq!(feed.detector.longest_window().as_secs(), 10);
+    assert_eq!(feed.detector.longest_window().as_secs(), 310, "with what may come late");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_late_event_completes_the_window_it_belongs_to() {
     let found = feed.login(2, 1, "root", "failure");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].time, Timestamp::from_parts(3, 0));
-    assert_eq!(feed.failed(-60), 0);
+    assert_eq!(feed.failed(-287), 0);
     assert_eq!(feed.detector.counters().late, 1);
 }
 
@@ -154,12 +154,211 @@ fn evidence_is_bounded_and_keeps_the_last_event() {
 #[test]
 fn too_many_groups_give_up_the_stalest_and_count_them() {
     let mut feed = Feed::new(&COUNT.replace("source.ip", "user.name"));
-    let groups = i64::try_from(super::MOST_WINDOWS).unwrap() + 1;
-    for n in 0..groups {
-        feed.login(n, 1, &format!("user{n}"), "failure");
+    feed.detector = feed.detector.with_groups(100);
+    for n in 0..130 {
+        feed.login(n / 100, 1, &format!("user{n}"), "failure");
     }
-    let evicted = feed.detector.counters().evicted;
-    assert_eq!(evicted, u64::try_from(super::GIVE_UP).unwrap());
+    let counters = feed.detector.counters();
+    assert_eq!((counters.evicted, counters.groups), (30, 100));
+    // Those that are left are the freshest, and still count.
+    feed.login(2, 1, "user129", "failure");
+    assert_eq!(feed.login(2, 1, "user129", "failure").len(), 1);
+    assert_eq!(feed.detector.counters().evicted, 30);
+}
+
+#[test]
+fn what_time_has_passed_is_dropped_without_a_word() {
+    let mut feed = Feed::new(&COUNT.replace("source.ip", "user.name"));
+    let _ = feed.detector.tick(Timestamp::from_parts(0, 0));
+    for n in 0..100 {
+        feed.login(0, 1, &format!("user{n}"), "failure");
+    }
+    assert_eq!(feed.detector.counters().groups, 100);
+    let _ = feed.detector.tick(Timestamp::from_parts(310, 0));
+    assert_eq!(feed.detector.counters().groups, 100, "an event that is 300 s late still counts");
+    let _ = feed.detector.tick(Timestamp::from_parts(311, 0));
+    let counters = feed.detector.counters();
+    assert_eq!((counters.groups, counters.evicted), (0, 0));
+}
+
+#[test]
+fn a_late_event_amends_what_was_said_and_does_not_repeat_it() {
+    let mut feed = Feed::new(COUNT);
+    assert_eq!([feed.failed(10), feed.failed(12)], [0, 0]);
+    let first = feed.login(14, 1, "root", "failure").remove(0);
+    assert_eq!((first.standing, first.count), (Standing::New, Some(3)));
+    let amended = feed.login(11, 1, "root", "failure").remove(0);
+    assert_eq!(amended.id, first.id);
+    assert_eq!(amended.standing, Standing::Amended { was: 3 });
+    // Three were already there at second 12.
+    assert_eq!((amended.time, amended.count), (Timestamp::from_parts(12, 0), Some(3)));
+    assert_eq!(amended.events.iter().map(|event| event.index).collect::<Vec<_>>(), [1, 4, 2]);
+    assert!(feed.login(13, 1, "root", "failure").is_empty(), "what comes after the finding changes nothing");
+    assert_eq!(feed.detector.counters().amended, 1);
+}
+
+#[test]
+fn two_findings_that_are_one_are_merged() {
+    let mut feed = Feed::new(&COUNT.replace("10s", "20s"));
+    let of = |seconds: &[i64], feed: &mut Feed| -> Vec<Finding> {
+        seconds.iter().flat_map(|second| feed.login(*second, 1, "root", "failure")).collect()
+    };
+    // True at 3, false at 21, true again at 22.
+    let said = of(&[1, 1, 3, 21, 22], &mut feed);
+    assert_eq!(said.iter().map(|f| f.time.as_seconds()).collect::<Vec<_>>(), [3, 22]);
+    assert!(said.iter().all(|finding| finding.standing == Standing::New));
+    // With one more it never was false.
+    let later = of(&[10], &mut feed);
+    assert_eq!(later.len(), 1, "{later:?}");
+    assert_eq!(later[0].id, said[1].id);
+    assert_eq!(later[0].standing, Standing::Absorbed { into: said[0].id.unwrap() });
+}
+
+#[test]
+fn what_later_events_deny_is_withdrawn() {
+    let mut feed = Feed::new(&COUNT.replace("gte: 3", "eq: 2"));
+    feed.failed(10);
+    let said = feed.login(12, 1, "root", "failure").remove(0);
+    let later = feed.login(11, 1, "root", "failure");
+    let kinds: Vec<Standing> = later.iter().map(|finding| finding.standing).collect();
+    // At 11 there are two, at 12 three.
+    assert_eq!(kinds, [Standing::Amended { was: 2 }]);
+    assert_eq!((later[0].id, later[0].time.as_seconds()), (said.id, 11));
+    let mut feed = Feed::new(&COUNT.replace("gte: 3", "eq: 1"));
+    let said = feed.login(12, 1, "root", "failure").remove(0);
+    let later = feed.login(12, 1, "root", "failure");
+    assert_eq!((later[0].id, later[0].standing), (said.id, Standing::Withdrawn));
+}
+
+#[test]
+fn what_comes_too_late_is_counted_and_changes_nothing() {
+    let mut feed = Feed::new(COUNT);
+    assert_eq!([feed.failed(1_000), feed.failed(700), feed.failed(699)], [0, 0, 0]);
+    assert_eq!(feed.detector.counters().late, 1);
+    assert_eq!([feed.failed(701), feed.failed(702)], [0, 1]);
+}
+
+#[test]
+fn a_temporal_condition_may_ask_for_some_of_the_rules() {
+    let mut feed = Feed::new(
+        "correlation: {type: temporal_ordered, rules: [failed, passed, failed], group-by: [source.ip], timespan: 60s, condition: {gte: 2}}\n",
+    );
+    assert_eq!(feed.login(1, 1, "a", "success").len(), 0);
+    assert_eq!(feed.login(2, 1, "a", "failure").len(), 0);
+    assert_eq!(feed.login(3, 1, "a", "success").len(), 1);
+}
+
+#[test]
+fn a_rule_may_have_to_be_absent_and_an_order_may_have_alternatives() {
+    let not = "correlation: {type: temporal, rules: [failed, passed], group-by: [source.ip], timespan: 10s, condition: passed and not failed}\n";
+    let mut feed = Feed::new(not);
+    assert_eq!(feed.failed(1), 0);
+    assert_eq!(feed.login(5, 1, "a", "success").len(), 0);
+    let said = feed.login(20, 1, "a", "success");
+    assert_eq!(said.len(), 1);
+    let later = feed.login(15, 1, "a", "failure");
+    assert_eq!(later[0].standing, Standing::Withdrawn, "it had failed before after all");
+    let turns = "correlation: {type: temporal_ordered, rules: [failed, passed], group-by: [source.ip], timespan: 10s, condition: failed and passed}\n";
+    let mut feed = Feed::new(turns);
+    assert_eq!(feed.login(1, 1, "a", "success").len(), 0);
+    assert_eq!(feed.login(2, 1, "a", "failure").len(), 0);
+    assert_eq!(feed.login(3, 1, "a", "success").len(), 1);
+    let text = format!("{BASE}{}", not.replace("passed and not failed", "not failed"));
+    let set = RuleSet::load(&[Source { name: "c.yml".into(), text }]);
+    assert!(set.rejected()[0].reason.contains("nothing happened"), "{:?}", set.rejected());
+}
+
+const CHAIN: &str = "name: many
+correlation: {type: event_count, rules: [failed], group-by: [source.ip], timespan: 10s, condition: {gte: 3}}
+---
+title: got in
+correlation: {type: temporal_ordered, rules: [many, passed], group-by: [source.ip], timespan: 60s}
+";
+
+#[test]
+fn a_correlation_of_a_correlation_hears_of_late_events_too() {
+    let mut feed = Feed::new(CHAIN);
+    feed.failed(1);
+    feed.failed(3);
+    assert_eq!(feed.login(30, 1, "root", "success").len(), 0);
+    let said = feed.login(2, 1, "root", "failure");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_eq!((said[0].rule.meta.name.as_str(), said[0].time.as_seconds()), ("got in", 30));
+    assert_eq!(said[0].events.len(), 2);
+}
+
+const SILENCE: &str = "correlation: {type: event_count, rules: [failed], group-by: [source.ip], timespan: 10m, condition: {lt: 1}}\nwatchpost: {absence: true}\n";
+
+#[test]
+fn silence_speaks_once_until_the_group_is_seen_again() {
+    let mut feed = Feed::new(SILENCE);
+    let tick = |feed: &mut Feed, second| feed.detector.tick(Timestamp::from_parts(second, 0));
+    assert!(tick(&mut feed, 0).is_empty());
+    feed.failed(0);
+    assert!(tick(&mut feed, 300).is_empty());
+    feed.failed(0);
+    assert!(tick(&mut feed, 899).is_empty(), "measured from when it was last heard");
+    let said = tick(&mut feed, 900);
+    assert_eq!(said.len(), 1);
+    assert_eq!((said[0].time.as_seconds(), said[0].count), (900, Some(0)));
+    assert_eq!(said[0].events.iter().map(|event| event.index).collect::<Vec<_>>(), [2]);
+    assert!(tick(&mut feed, 90_000).is_empty());
+    feed.failed(0);
+    assert_eq!(tick(&mut feed, 91_000).len(), 1);
+}
+
+#[test]
+fn without_a_clock_silence_is_measured_by_what_events_say() {
+    let mut feed = Feed::new(SILENCE);
+    assert_eq!([feed.failed(0), feed.failed(1_100), feed.failed(500)], [0, 0, 0]);
+    // 500 to 1100 is just ten minutes; from 1100 on nothing came until 2000.
+    assert_eq!(feed.failed(2_000), 0, "a late event may still come");
+    let said = feed.login(2_400, 1, "root", "failure");
+    assert_eq!(said.iter().map(|finding| finding.time.as_seconds()).collect::<Vec<_>>(), [1_700]);
+    assert!(feed.detector.finish().is_empty(), "the end of the input is not a silence");
+}
+
+#[test]
+fn a_reader_of_last_versions_sees_each_finding_once() {
+    let mut feed = Feed::new(&COUNT.replace("gte: 3", "eq: 1"));
+    let mut settling = Settling::default();
+    for (second, ip) in [(12, 1), (12, 1), (12, 2), (11, 2)] {
+        assert!(settling.take(feed.login(second, ip, "root", "failure")).is_empty());
+    }
+    let last: Vec<(i64, Option<u64>)> =
+        settling.finish().iter().map(|finding| (finding.time.as_seconds(), finding.count)).collect();
+    assert_eq!(last, [(11, Some(1))]);
+}
+
+#[test]
+fn saved_windows_of_a_changed_rule_are_not_taken_over_and_damaged_ones_are_refused() {
+    let mut feed = Feed::new(COUNT);
+    feed.failed(1);
+    feed.failed(2);
+    let saved = feed.detector.changes();
+    assert_eq!(saved.put.len(), 1);
+    assert_eq!(feed.detector.changes().put, [], "nothing changed since");
+    let mut other = Feed::new(&COUNT.replace("gte: 3", "gte: 4"));
+    let restored = other.detector.restore(&saved.head, &mut saved.put.clone().into_iter()).unwrap();
+    assert_eq!((restored.groups, restored.foreign.len(), restored.unknown), (0, 1, 1));
+    let mut same = Feed::new(COUNT);
+    let restored = same.detector.restore(&saved.head, &mut saved.put.clone().into_iter()).unwrap();
+    assert_eq!((restored.groups, restored.foreign.len(), restored.unknown), (1, 0, 0));
+    assert_eq!(same.failed(3), 1);
+    let (key, value) = &saved.put[0];
+    for length in 0..value.len() {
+        let cut = (key.clone(), value[..length].to_vec());
+        assert!(Feed::new(COUNT).detector.restore(&saved.head, &mut std::iter::once(cut)).is_err());
+    }
+}
+
+#[test]
+fn a_group_belongs_to_the_same_part_everywhere() {
+    let group = |ip: &str| [("source.ip".to_owned(), ip.to_owned())];
+    let of = |ip: &str| super::partition("rule", &group(ip));
+    assert_eq!(of("192.0.2.1"), 14_520_046_271_805_022_132, "written down once; state is spread by it");
+    let parts: std::collections::BTreeSet<u64> = (0..64).map(|n| of(&n.to_string()) % 8).collect();
+    assert_eq!(parts.len(), 8);
 }
 
 /// Feeds flows of so many bytes from one source; the seconds at which the correlation fired.

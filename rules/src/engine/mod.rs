@@ -8,10 +8,12 @@
 mod compiled;
 mod eval;
 mod route;
+mod sieve;
 mod view;
 
 pub(crate) use eval::{condition, cut, expr, holds, item_holds};
 pub(crate) use route::Plans;
+pub use sieve::{Sieve, Sifted};
 pub(crate) use view::{Facts, View};
 
 use std::sync::Arc;
@@ -23,11 +25,11 @@ use watchpost_model::field::{self, sigma};
 use watchpost_model::id::EventRef;
 use watchpost_model::{Event, Timestamp};
 
-use compiled::{Entry, Plan, Scratch};
+use compiled::{Entry, Scratch};
 use route::Routes;
 
 use crate::compile::{Body, Core, Rule, RuleSet};
-use crate::correlate::{Arrival, Windows};
+use crate::correlate::{Changes, FindingId, Restored, Standing, Unreadable, Windows, coalesce};
 use crate::taxonomy::{OwnedLogsource, Subject, infer};
 
 /// A rule that fired.
@@ -45,6 +47,11 @@ pub struct Finding {
     pub events: Vec<EventRef>,
     /// What a correlation counted.
     pub count: Option<u64>,
+    /// Identity of a correlation's finding over all its versions; absent for a plain rule, whose
+    /// event says it all.
+    pub id: Option<FindingId>,
+    /// What it is to versions said before.
+    pub standing: Standing,
 }
 
 /// What a detector did since it was made.
@@ -64,8 +71,12 @@ pub struct Counters {
     pub evicted: u64,
     /// Events given up inside windows because there were too many.
     pub forgotten: u64,
-    /// Events older than what their window still remembers.
+    /// Events that came later than their correlation's allowance.
     pub late: u64,
+    /// Findings amended, absorbed or withdrawn because of a late event.
+    pub amended: u64,
+    /// Groups of correlations that are live.
+    pub groups: u64,
 }
 
 /// Holds events against a rule set and keeps the windows of its correlations.
@@ -165,19 +176,69 @@ impl Detector {
         let core = Arc::clone(&self.core);
         let mut pass =
             Pass { subject: *subject, at, time, fired: Vec::new(), findings: Vec::new(), counting };
-        let plan = match (self.way, subject) {
-            (Way::Plain, _) => None,
-            (Way::Compiled, Subject::Typed(event)) => self.routes.typed(&core, event),
-            (Way::Compiled, Subject::Foreign { json, logsource }) => {
-                self.routes.foreign(&core, json, *logsource)
-            }
-        };
-        match plan {
-            Some(plan) => self.compiled(&core, &plan, &mut pass),
-            None => self.plainly(&core, &mut pass),
+        match self.way {
+            Way::Plain => self.plainly(&core, &mut pass),
+            Way::Compiled => self.compiled(&core, &mut pass),
         }
-        self.counters.findings += u64::try_from(pass.findings.len()).unwrap_or(u64::MAX);
+        pass.findings = self.said(std::mem::take(&mut pass.findings));
         pass
+    }
+
+    /// It is `now`: gives up windows that no event can reach any more, and says which groups have
+    /// been silent for too long ([`crate::correlate`]). From the first tick on a silence is measured
+    /// by when events were handed in; without ticks, by the events' own time.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<Finding> {
+        let core = Arc::clone(&self.core);
+        let findings = self.windows.tick(&core, now);
+        self.said(findings)
+    }
+
+    /// No more events will come: says which groups were silent up to the newest event.
+    pub fn finish(&mut self) -> Vec<Finding> {
+        self.tick(self.windows.clock())
+    }
+
+    /// How many rows [`Detector::changes`] would give now.
+    #[must_use]
+    pub fn changed(&self) -> usize {
+        self.windows.changed()
+    }
+
+    /// What changed in the windows of correlations since the last call; everything the first time.
+    /// From then on changes are remembered, so call it again and again or not at all.
+    pub fn changes(&mut self) -> Changes {
+        let core = Arc::clone(&self.core);
+        self.windows.changes(&core)
+    }
+
+    /// Puts back what [`Detector::changes`] gave, of this rule set or another: `rows` are all that
+    /// were put and not deleted since, `head` is the last one. Windows of correlations that mean the
+    /// same are replaced; those of others are left as they are.
+    ///
+    /// # Errors
+    /// The bytes can not be read. The detector is then of no use.
+    pub fn restore(
+        &mut self,
+        head: &[u8],
+        rows: &mut dyn Iterator<Item = (Vec<u8>, Vec<u8>)>,
+    ) -> Result<Restored, Unreadable> {
+        let core = Arc::clone(&self.core);
+        self.windows.restore(&core, head, rows)
+    }
+
+    /// Keeps at most so many groups of correlations; the stalest are given up first, and counted.
+    #[must_use]
+    pub fn with_groups(mut self, most: usize) -> Self {
+        self.windows.limit(most);
+        self
+    }
+
+    fn said(&mut self, mut findings: Vec<Finding>) -> Vec<Finding> {
+        coalesce(&mut findings);
+        let count = |of: usize| u64::try_from(of).unwrap_or(u64::MAX);
+        self.counters.findings += count(findings.len());
+        self.counters.amended += count(findings.iter().filter(|f| f.standing.amends()).count());
+        findings
     }
 
     /// The longest window of any correlation: how far back events must be read again to have
@@ -189,34 +250,39 @@ impl Detector {
 
     /// What it did so far.
     #[must_use]
-    pub const fn counters(&self) -> Counters {
+    pub fn counters(&self) -> Counters {
         let windows = self.windows.counters();
         Counters {
             ungrouped: windows.ungrouped,
             evicted: windows.evicted,
             forgotten: windows.forgotten,
             late: windows.late,
+            groups: u64::try_from(self.windows.groups()).unwrap_or(u64::MAX),
             ..self.counters
         }
     }
 
-    fn compiled(&mut self, core: &Core, plan: &Plan, pass: &mut Pass<'_>) {
+    fn compiled(&mut self, core: &Core, pass: &mut Pass<'_>) {
+        let plan = match pass.subject {
+            Subject::Typed(event) => self.routes.typed(core, event),
+            Subject::Foreign { json, logsource } => self.routes.foreign(core, json, logsource),
+        };
+        let mut scratch = std::mem::take(&mut self.scratch);
         self.counters.unwanted += u64::from(plan.is_empty());
         self.counters.tried += match pass.subject {
-            Subject::Typed(event) => plan.typed(event, &mut self.scratch),
-            Subject::Foreign { json, .. } => plan.foreign(json, &mut self.scratch),
+            Subject::Typed(event) => plan.typed(event, &mut scratch),
+            Subject::Foreign { json, .. } => plan.foreign(json, &mut scratch),
         };
-        let mut nth = 0;
         let mut seen = None;
-        while let Some(Entry { rule, class, .. }) = plan.fired(&self.scratch, nth) {
-            nth += 1;
+        for Entry { rule, class, .. } in plan.fired(&scratch) {
             let view = match seen.take() {
                 Some((known, view)) if known == class => view,
-                _ => View::new(facts(&pass.subject, class), &core.names),
+                _ => View::taken(facts(&pass.subject, class), &core.names, plan.taken(&scratch)),
             };
             self.fire(core, rule, &view, pass);
             seen = Some((class, view));
         }
+        self.scratch = scratch;
     }
 
     /// Each rule in turn.
@@ -267,29 +333,14 @@ impl Detector {
                 group: group(rule, view),
                 events: vec![pass.at],
                 count: None,
+                id: None,
+                standing: Standing::New,
             });
         }
         match pass.counting {
-            Counting::Now => self.join(core, at, view, pass),
+            Counting::Now => pass.findings.extend(self.windows.arrive(core, at, view, pass.at, pass.time)),
             _ if core.feeds.get(at).is_some_and(|feeds| !feeds.is_empty()) => pass.counting = Counting::Put,
             _ => {}
-        }
-    }
-
-    /// Hands a finding on to the correlations that count it, and what completes them on to those
-    /// that count these. Ends because a correlation only counts rules that were loaded before it.
-    fn join(&mut self, core: &Core, from: usize, view: &View<'_>, pass: &mut Pass<'_>) {
-        let mut ready = vec![from];
-        while let Some(at) = ready.pop() {
-            for correlation in core.feeds.get(at).into_iter().flatten() {
-                let arrival =
-                    Arrival { correlation: *correlation, rule: at, event: pass.at, time: pass.time };
-                let Some(finding) = self.windows.arrive(core, arrival, view) else { continue };
-                ready.push(*correlation);
-                if !finding.rule.is_silent {
-                    pass.findings.push(finding);
-                }
-            }
         }
     }
 }

@@ -25,8 +25,8 @@ const MOST_REMEMBERED: usize = 4_096;
 /// The buckets that each class of an event meets.
 pub(crate) type Meets = Vec<(Option<Class>, Vec<usize>)>;
 
-/// The plan, or nothing where it can not be compiled and rules are tried one by one.
-pub(crate) type Route = Option<Arc<Plan>>;
+/// The way an event goes.
+pub(crate) type Route = Arc<Plan>;
 
 /// Every plan compiled so far.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ fn compile(core: &Core, meets: &Meets) -> Route {
             bucket.rules.iter().for_each(|rule| builder.add(*rule, *class));
         }
     }
-    builder.finish().map(Arc::new)
+    Arc::new(builder.finish())
 }
 
 /// What one detector remembers of the events it saw.

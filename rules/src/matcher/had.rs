@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub struct Had<'e> {
     raw: Cow<'e, str>,
     // None where folding changes nothing.
-    folded: Option<Box<str>>,
+    folded: Option<Cow<'e, str>>,
     null: bool,
 }
 
@@ -16,8 +16,13 @@ impl<'e> Had<'e> {
     #[must_use]
     pub fn new(raw: impl Into<Cow<'e, str>>) -> Self {
         let raw = raw.into();
-        let folded = folded(&raw);
+        let folded = folded(&raw).map(|folded| Cow::Owned(folded.into()));
         Self { raw, folded, null: false }
+    }
+
+    /// A value that was folded before.
+    pub(crate) const fn of(text: Text<'e>) -> Self {
+        Self { raw: Cow::Borrowed(text.raw), folded: Some(Cow::Borrowed(text.folded)), null: text.null }
     }
 
     /// A null.
@@ -138,7 +143,7 @@ fn folded(text: &str) -> Option<Box<str>> {
 }
 
 /// The lower case of a character, where that is one character.
-fn lower(c: char) -> char {
+pub(crate) fn lower(c: char) -> char {
     let mut lower = c.to_lowercase();
     match (lower.next(), lower.next()) {
         (Some(one), None) => one,

@@ -10,6 +10,7 @@ mod net;
 mod pattern;
 mod when;
 
+pub(crate) use had::lower;
 pub use had::{Had, Slot, Text, fold, fold_into};
 pub use net::Net;
 pub use pattern::{Edge, Pattern, Token};
@@ -38,14 +39,14 @@ pub enum Test<F> {
     Cidr(Net),
     /// A number in this relation.
     Compare(Compare, f64),
-    /// Text differs (`neq`).
-    Differs(Pattern),
+    /// There is a value, and none satisfies this test (`neq`).
+    Not(Box<Test<F>>),
     /// The regex is found.
     Regex(Arc<Regex>),
-    /// The value of another field.
-    Field(F, Where),
-    /// Part of a point in time.
-    Time(Part, i64),
+    /// The value of another field; true keeps the case.
+    Field(F, Where, bool),
+    /// Part of a point in time, as a number in this relation.
+    Time(Part, Compare, i64),
 }
 
 /// Where in the value the other field's value must be.
@@ -72,10 +73,10 @@ impl<F> Test<F> {
             Self::Exists(wanted) => Test::Exists(wanted),
             Self::Cidr(net) => Test::Cidr(net),
             Self::Compare(how, number) => Test::Compare(how, number),
-            Self::Differs(pattern) => Test::Differs(pattern),
+            Self::Not(test) => Test::Not(Box::new(test.rename(name))),
             Self::Regex(regex) => Test::Regex(regex),
-            Self::Field(field, place) => Test::Field(name(field), place),
-            Self::Time(part, number) => Test::Time(part, number),
+            Self::Field(field, place, cased) => Test::Field(name(field), place, cased),
+            Self::Time(part, how, number) => Test::Time(part, how, number),
         }
     }
 
@@ -99,8 +100,8 @@ impl<F> Test<F> {
                 (false, false) => Some(Held::Absent),
                 _ => None,
             },
-            Self::Differs(pattern) => {
-                let differs = !slot.values.is_empty() && !slot.values.iter().any(|had| pattern.matches(had));
+            Self::Not(test) => {
+                let differs = !slot.values.is_empty() && test.held(slot, other).is_none();
                 differs.then(|| slot.values.first().map_or(Held::Absent, Held::Value))
             }
             _ => slot.values.iter().find(|had| self.one(had, other)).map(Held::Value),
@@ -109,12 +110,9 @@ impl<F> Test<F> {
 
     fn one<'s, 'e: 's>(&self, had: &Had<'_>, other: &dyn Fn(&F) -> &'s Slot<'e>) -> bool {
         match self {
-            Self::Field(field, place) => {
-                !had.is_null()
-                    && other(field)
-                        .values
-                        .iter()
-                        .any(|want| !want.is_null() && place.holds(had.folded(), want.folded()))
+            Self::Field(field, place, cased) => {
+                let meets = |want: &Had<'_>| place.meets(had.lent(), want.lent(), *cased);
+                other(field).values.iter().any(meets)
             }
             _ => self.fits(had.lent()),
         }
@@ -134,14 +132,21 @@ impl<F> Test<F> {
             Self::Cidr(net) => text.raw.parse().is_ok_and(|ip| net.contains(ip)),
             Self::Compare(how, number) => text.number().is_some_and(|have| how.holds(&have, number)),
             Self::Regex(regex) => regex.is_match(text.raw),
-            Self::Time(part, number) => part.of(text.raw) == Some(*number),
-            Self::Null | Self::Exists(_) | Self::Differs(_) | Self::Field(..) => false,
+            Self::Time(part, how, number) => part.of(text.raw).is_some_and(|have| how.holds(&have, number)),
+            Self::Null | Self::Exists(_) | Self::Not(_) | Self::Field(..) => false,
         }
     }
 }
 
 impl Where {
-    /// Whether `want` stands so in `text`, both folded.
+    /// Whether the value `want` stands so in the value `had`. Nulls stand nowhere.
+    #[must_use]
+    pub fn meets(self, had: Text<'_>, want: Text<'_>, cased: bool) -> bool {
+        let (text, sought) = if cased { (had.raw, want.raw) } else { (had.folded, want.folded) };
+        !had.null && !want.null && self.holds(text, sought)
+    }
+
+    /// Whether `want` stands so in `text`, as they are.
     #[must_use]
     pub fn holds(self, text: &str, want: &str) -> bool {
         match self {

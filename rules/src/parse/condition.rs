@@ -4,6 +4,7 @@ use rsigma_parser::{ConditionExpr, Quantifier, SelectorPattern};
 
 use super::Refusal;
 use crate::ast::Condition;
+use crate::matcher::{Had, Pattern, Token};
 
 /// References that the conditions of one rule may expand to: `1 of them` written often over many
 /// selections would otherwise grow without bound.
@@ -43,12 +44,8 @@ fn selector(
     names: &[&str],
     left: &mut usize,
 ) -> Result<Condition, Refusal> {
-    let of: Vec<usize> = names
-        .iter()
-        .enumerate()
-        .filter(|(_, name)| pattern.matches_detection_name(name))
-        .map(|(at, _)| at)
-        .collect();
+    let of: Vec<usize> =
+        names.iter().enumerate().filter(|(_, name)| is_meant(pattern, name)).map(|(at, _)| at).collect();
     spend(left, of.len().max(1))?;
     if of.is_empty() {
         return Err(Refusal::NoSuchSelection { name: pattern.to_string() });
@@ -59,6 +56,26 @@ fn selector(
         Quantifier::Count(count) => usize::try_from(*count).unwrap_or(usize::MAX),
     };
     Ok(Condition::AtLeast(least, of))
+}
+
+/// Whether a pattern means a selection. Stars stand for any characters, wherever they are and
+/// however many; the library knows one star.
+fn is_meant(pattern: &SelectorPattern, name: &str) -> bool {
+    match pattern {
+        SelectorPattern::Them => !name.starts_with('_'),
+        SelectorPattern::Pattern(pattern) => {
+            let mut tokens = Vec::new();
+            for (nth, part) in pattern.split('*').enumerate() {
+                if nth > 0 {
+                    tokens.push(Token::Many);
+                }
+                if !part.is_empty() {
+                    tokens.push(Token::Text(part.to_owned()));
+                }
+            }
+            Pattern::new(tokens, true).matches(&Had::new(name))
+        }
+    }
 }
 
 fn spend(left: &mut usize, count: usize) -> Result<(), Refusal> {

@@ -7,7 +7,9 @@ use sigma::{ConditionExpr, ConditionOperator, CorrelationCondition, CorrelationT
 
 use super::Refusal;
 use super::lower::{Lowered, ours, severity};
+use super::turns;
 use crate::ast::{Compare, CorrelationRule, Counting, Document, Figure, Head, Order};
+use crate::engine::condition;
 
 /// Rules that one correlation may name.
 const MOST_RULES: usize = 256;
@@ -21,10 +23,12 @@ const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 pub(super) fn correlation_rule(rule: sigma::CorrelationRule) -> Lowered {
     let mut remarks = Vec::new();
     let rules = named(&rule)?;
-    let kind = counting(&rule, &rules)?;
+    let ours = ours(rule.custom_attributes.get("watchpost"), &mut remarks);
+    let kind = if ours.absence { silence(&rule)? } else { counting(&rule, &rules)? };
     supported(&rule, &rules, &kind)?;
     let bounds = match kind {
-        Counting::Rules(_) | Counting::When(_) => Vec::new(),
+        Counting::When(..) | Counting::Silence => Vec::new(),
+        Counting::Rules(_) => together(&rule, rules.len()),
         _ => bounds(&rule),
     };
     let head = Head {
@@ -33,7 +37,7 @@ pub(super) fn correlation_rule(rule: sigma::CorrelationRule) -> Lowered {
         title: rule.title,
         severity: severity(rule.level),
         tags: rule.tags,
-        ours: ours(rule.custom_attributes.get("watchpost"), &mut remarks),
+        ours,
     };
     let mut aliases: Vec<_> =
         rule.aliases.into_iter().map(|alias| (alias.alias, alias.mapping.into_iter().collect())).collect();
@@ -114,29 +118,46 @@ fn counting(rule: &sigma::CorrelationRule, rules: &[String]) -> Result<Counting,
     })
 }
 
-/// A condition of rule names. What has not happened can not be told by an event, so no `not`.
+/// A condition of rule names.
 fn when(kind: CorrelationType, of: &ConditionExpr, rules: &[String]) -> Result<Counting, Refusal> {
-    if kind != CorrelationType::Temporal {
+    if !matches!(kind, CorrelationType::Temporal | CorrelationType::TemporalOrdered) {
         return Err(Refusal::Unsupported {
             what: format!("a 'condition' of rule names with type '{}'", kind.as_str()),
             hint: "use type temporal, or a threshold such as gte",
         });
     }
-    if denies(of) {
+    let names: Vec<&str> = rules.iter().map(String::as_str).collect();
+    let of = super::condition::lower(std::slice::from_ref(of), &names)?;
+    if condition(&of, &|_| false) {
         return Err(Refusal::Unsupported {
-            what: "'not' in a correlation's condition".into(),
-            hint: "put what must not be there into the base rule's own condition",
+            what: "a correlation whose condition holds when nothing happened".into(),
+            hint: "join 'not' with a rule that must fire, or use watchpost.absence",
         });
     }
-    let names: Vec<&str> = rules.iter().map(String::as_str).collect();
-    super::condition::lower(std::slice::from_ref(of), &names).map(Counting::When)
+    let ordered = kind == CorrelationType::TemporalOrdered;
+    let turns = if ordered { turns::turns(&of)? } else { Vec::new() };
+    Ok(Counting::When(of, turns))
 }
 
-fn denies(of: &ConditionExpr) -> bool {
-    match of {
-        ConditionExpr::And(parts) | ConditionExpr::Or(parts) => parts.iter().any(denies),
-        ConditionExpr::Not(_) => true,
-        ConditionExpr::Identifier(_) | ConditionExpr::Selector { .. } => false,
+/// What a group's silence is written as: fewer than one event. Other Sigma tools load it and never
+/// fire, because a group without events is none to them.
+fn silence(rule: &sigma::CorrelationRule) -> Result<Counting, Refusal> {
+    let none = |(how, number): &(Compare, u64)| {
+        matches!((how, number), (Compare::Lt, 1) | (Compare::Lte | Compare::Eq, 0))
+    };
+    let said = matches!(bounds(rule).as_slice(), [only] if none(only));
+    if rule.correlation_type == CorrelationType::EventCount && said {
+        return Ok(Counting::Silence);
+    }
+    Err(Refusal::Syntax("watchpost.absence needs type event_count and the condition 'lt: 1'".into()))
+}
+
+/// How many different rules must fire: as many as the condition says, else all. (`gte: 1` is what
+/// the library gives where there is no condition.)
+fn together(rule: &sigma::CorrelationRule, rules: usize) -> Vec<(Compare, u64)> {
+    match bounds(rule).as_slice() {
+        [] | [(Compare::Gte, 1)] => vec![(Compare::Gte, u64::try_from(rules).unwrap_or(u64::MAX))],
+        said => said.to_vec(),
     }
 }
 
@@ -167,7 +188,7 @@ fn supported(rule: &sigma::CorrelationRule, rules: &[String], kind: &Counting) -
             hint: "leave it out; windows slide",
         });
     }
-    if let Counting::Rules(_) | Counting::When(_) = kind
+    if let Counting::Rules(_) | Counting::When(..) = kind
         && rules.len() > MOST_TOGETHER
     {
         return Err(Refusal::Syntax(format!(
@@ -181,7 +202,10 @@ fn supported(rule: &sigma::CorrelationRule, rules: &[String], kind: &Counting) -
             hint: "use one second to seven days",
         });
     }
-    if let Counting::Figure(..) = kind { Ok(()) } else { rising(rule) }
+    match kind {
+        Counting::Figure(..) | Counting::Silence => Ok(()),
+        _ => rising(rule),
+    }
 }
 
 /// A count that must stay low is true at once and false later: that needs a clock, not events.
@@ -196,6 +220,6 @@ fn rising(rule: &sigma::CorrelationRule) -> Result<(), Refusal> {
     }
     Err(Refusal::Unsupported {
         what: "a correlation without a lower bound".into(),
-        hint: "use gte, gt or eq with at most 100000",
+        hint: "use gte, gt or eq with at most 100000, or watchpost.absence for what falls silent",
     })
 }

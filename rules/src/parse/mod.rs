@@ -10,6 +10,7 @@ mod correlation;
 mod guard;
 mod lower;
 mod refusal;
+mod turns;
 mod value;
 
 pub use refusal::Refusal;
@@ -28,6 +29,13 @@ pub const FILE_BYTES: usize = 1024 * 1024;
 
 /// Values of one file, counted after YAML aliases have been expanded.
 pub const FILE_VALUES: usize = 100_000;
+
+/// Rejections and remarks of one file; each costs a search for its line. After that only their
+/// number is told.
+const MOST_NOTES: usize = 100;
+
+/// Characters of one reason. It goes to a terminal and into a report, and may quote the file.
+const REASON_CHARS: usize = 600;
 
 /// What one file holds.
 #[derive(Debug, Default)]
@@ -56,12 +64,40 @@ pub fn parse_with(source: &Source, placeholders: &Placeholders) -> Parsed {
     let mut parsed = Parsed::default();
     match read(&source.text) {
         Ok(collection) => lower_all(source, collection, placeholders, &mut parsed),
-        Err(refusal) => parsed.rejected.push(rejection(source, &refusal.to_string(), None)),
+        Err(refusal) => reject(source, &mut parsed, &refusal.to_string(), None),
     }
+    sum_up(source, &mut parsed.rejected);
+    sum_up(source, &mut parsed.remarks);
     parsed
 }
 
+fn reject(source: &Source, parsed: &mut Parsed, reason: &str, title: Option<&str>) {
+    note(source, &mut parsed.rejected, reason, title);
+}
+
+/// Adds what is said about a document. Beyond the bound only its number grows: notes without a
+/// reason, which [`sum_up`] counts.
+fn note(source: &Source, notes: &mut Vec<Rejected>, reason: &str, title: Option<&str>) {
+    let noted = if notes.len() < MOST_NOTES {
+        rejection(source, reason, title)
+    } else {
+        Rejected { file: String::new(), line: None, reason: String::new() }
+    };
+    notes.push(noted);
+}
+
+fn sum_up(source: &Source, notes: &mut Vec<Rejected>) {
+    let more = notes.len().saturating_sub(MOST_NOTES);
+    if more > 0 {
+        notes.truncate(MOST_NOTES);
+        let reason = format!("{more} more of the kind in this file; correct these first");
+        notes.push(Rejected { file: source.name.clone(), line: None, reason });
+    }
+}
+
 fn read(text: &str) -> Result<SigmaCollection, Refusal> {
+    // Editors of some systems begin a file with a mark of its byte order.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > FILE_BYTES {
         return Err(Refusal::TooLarge { bytes: text.len() });
     }
@@ -78,11 +114,11 @@ fn read(text: &str) -> Result<SigmaCollection, Refusal> {
 fn lower_all(source: &Source, collection: SigmaCollection, placeholders: &Placeholders, parsed: &mut Parsed) {
     let SigmaCollection { rules, correlations, filters, errors } = collection;
     for error in errors {
-        let note = rejection(source, &hinted(&error), None);
-        if is_remark(&error) { parsed.remarks.push(note) } else { parsed.rejected.push(note) }
+        let notes = if is_remark(&error) { &mut parsed.remarks } else { &mut parsed.rejected };
+        note(source, notes, &hinted(&error), None);
     }
     if rules.is_empty() && correlations.is_empty() && filters.is_empty() && parsed.rejected.is_empty() {
-        parsed.rejected.push(rejection(source, &Refusal::Empty.to_string(), None));
+        reject(source, parsed, &Refusal::Empty.to_string(), None);
     }
     let mut budget = value::Budget::new(placeholders);
     for rule in rules {
@@ -105,12 +141,18 @@ fn keep(
     parsed: &mut Parsed,
     lowered: Result<(Document, Vec<String>), Refusal>,
 ) {
-    match lowered {
+    let bounded = lowered.and_then(|(document, remarks)| {
+        lower::bounded(document.head())?;
+        Ok((document, remarks))
+    });
+    match bounded {
         Ok((document, remarks)) => {
             parsed.documents.push(document);
-            parsed.remarks.extend(remarks.iter().map(|remark| rejection(source, remark, Some(title))));
+            for remark in &remarks {
+                note(source, &mut parsed.remarks, remark, Some(title));
+            }
         }
-        Err(refusal) => parsed.rejected.push(rejection(source, &refusal.to_string(), Some(title))),
+        Err(refusal) => reject(source, parsed, &refusal.to_string(), Some(title)),
     }
 }
 
@@ -135,25 +177,60 @@ fn is_remark(error: &str) -> bool {
 }
 
 fn rejection(source: &Source, reason: &str, title: Option<&str>) -> Rejected {
-    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = line_of(&source.text, &reason, title);
-    Rejected { file: source.name.clone(), line, reason }
+    let line = line_of(&source.text, reason, title);
+    Rejected { file: source.name.clone(), line, reason: said(reason) }
+}
+
+/// Completes what loading says about a document among others: the line, where a file says what the
+/// reason quotes, and words that any terminal can show.
+pub(crate) fn complete(notes: &mut [Rejected], sources: &[Source]) {
+    for (nth, rejected) in notes.iter_mut().enumerate().filter(|(_, rejected)| rejected.line.is_none()) {
+        rejected.reason = said(&rejected.reason);
+        if nth < MOST_NOTES
+            && let Some(source) = sources.iter().find(|source| source.name == rejected.file)
+        {
+            rejected.line = quoted(&rejected.reason).and_then(|word| {
+                // Of two that claim one id, the later is the one refused.
+                let at = source.text.lines().collect::<Vec<_>>().iter().rposition(|line| line.contains(word));
+                at.map(|at| at + 1)
+            });
+        }
+    }
+}
+
+/// A reason as one line that any terminal can show: no control characters, not too long. Where
+/// it is long, the begin tells what is wrong and the end what to do.
+fn said(reason: &str) -> String {
+    let clean: String = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let words = clean.split_whitespace().collect::<Vec<_>>().join(" ");
+    let count = words.chars().count();
+    if count <= REASON_CHARS {
+        return words;
+    }
+    let kept = REASON_CHARS / 2;
+    let begin: String = words.chars().take(kept).collect();
+    let end: String = words.chars().skip(count - kept).collect();
+    format!("{begin} ... {end}")
 }
 
 /// The line a reason is about: the one it names, else the first that has the text it quotes (at
 /// or after the document's title), else the title's.
 fn line_of(text: &str, reason: &str, title: Option<&str>) -> Option<usize> {
     if let Some(line) = named_line(reason) {
-        return Some(line);
+        // What misses something at the end names the line after it.
+        return Some(line.clamp(1, text.lines().count().max(1)));
     }
     let lines: Vec<&str> = text.lines().take(FILE_VALUES).collect();
     let begin = title
         .filter(|title| !title.is_empty())
         .and_then(|title| lines.iter().position(|line| line.starts_with("title:") && line.contains(title)))
         .unwrap_or(0);
-    let quoted = reason.split(['\'', '`', '"']).skip(1).step_by(2).find(|word| !word.trim().is_empty());
-    let at = quoted.and_then(|word| lines.iter().skip(begin).position(|line| line.contains(word)));
+    let at = quoted(reason).and_then(|word| lines.iter().skip(begin).position(|line| line.contains(word)));
     Some(begin + at.unwrap_or(0) + 1)
+}
+
+fn quoted(reason: &str) -> Option<&str> {
+    reason.split(['\'', '`', '"']).skip(1).step_by(2).find(|word| !word.trim().is_empty())
 }
 
 fn named_line(reason: &str) -> Option<usize> {

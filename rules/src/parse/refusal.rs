@@ -15,6 +15,12 @@ pub enum Refusal {
     /// More than [`FILE_VALUES`].
     #[error("file has more than {FILE_VALUES} values; split it into several files")]
     TooManyValues,
+    /// Regexes that would take too much memory together.
+    #[error("file has more than {most} regexes, or large regexes; split it into several files")]
+    TooManyRegexes {
+        /// The bound.
+        most: usize,
+    },
     /// A condition or list nested too deep.
     #[error("'{what}' is nested deeper than {most}; write it flatter")]
     TooDeep {
@@ -30,6 +36,25 @@ pub enum Refusal {
     TooManyBrackets {
         /// The bound.
         most: usize,
+    },
+    /// Collection actions that copy too much.
+    #[error("'action' copies one document into too many others; write them out, or split the file")]
+    TooMuchCopied,
+    /// A head field longer than anyone reads.
+    #[error("'{what}' has {have}, more than {most}; shorten it")]
+    TooLong {
+        /// Which.
+        what: &'static str,
+        /// How much it has.
+        have: usize,
+        /// The bound.
+        most: usize,
+    },
+    /// Something that would hold for every event.
+    #[error("{what} is empty and would hold for every event; give it a value or take it out")]
+    Nothing {
+        /// What.
+        what: String,
     },
     /// A condition that expands to too many references.
     #[error("condition refers to selections more than {most} times; use fewer selections or patterns")]

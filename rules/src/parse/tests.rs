@@ -20,7 +20,7 @@ const HEAD: &str = "title: t\nlogsource: {category: dns}\ndetection:\n";
 
 #[test]
 fn refusals_say_line_reason_and_what_to_do() {
-    refused("title: [", "line", Some(2));
+    refused("title: [", "line", Some(1));
     refused(&format!("{HEAD}  s: {{a: 1}}\n  condition: s and gone\n"), "'gone'", Some(5));
     refused(&format!("{HEAD}  s:\n    a|expand: '%x%'\n  condition: s\n"), "placeholder", Some(5));
     refused(&format!("{HEAD}  s:\n    a|re: '(?=x)'\n  condition: s\n"), "look-around", Some(5));
@@ -52,10 +52,26 @@ fn unsupported_correlations_are_refused_by_name() {
     );
     refused(&rule("event_count", "condition: {lt: 5}"), "lower bound", Some(1));
     refused(&rule("temporal", "condition: a and b"), "'b'", Some(2));
-    refused(&rule("temporal", "condition: a and not a"), "'not'", Some(2));
-    refused(&rule("temporal_ordered", "condition: a"), "temporal_ordered", Some(2));
+    refused(&rule("temporal", "condition: not a"), "nothing happened", Some(2));
+    refused(&rule("event_count", "condition: a"), "event_count", Some(2));
+    let ten = "rules: [a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13]";
+    let either = (0..7).map(|n| format!("(a{} or a{})", 2 * n, 2 * n + 1)).collect::<Vec<_>>().join(" and ");
+    let ordered = rule("temporal_ordered", &format!("condition: {either}")).replace("rules: [a]", ten);
+    refused(&ordered, "alternatives", Some(1));
     refused(&rule("forecast", "condition: {gte: 1}"), "forecast", Some(1));
     refused(&rule("value_count", "condition: {gte: 5}"), "field", Some(1));
+}
+
+#[test]
+fn an_absence_is_written_so_that_other_tools_never_fire() {
+    let rule = |condition: &str| {
+        format!(
+            "title: t\ncorrelation: {{type: event_count, rules: [a], timespan: 1h, condition: {condition}}}\nwatchpost: {{absence: true}}\n"
+        )
+    };
+    assert_eq!(read(&rule("{lt: 1}")).documents.len(), 1);
+    assert_eq!(read(&rule("{eq: 0}")).documents.len(), 1);
+    refused(&rule("{gte: 1}"), "lt: 1", Some(1));
 }
 
 #[test]

@@ -27,16 +27,44 @@ const REGEX_CACHE_BYTES: usize = 1024 * 1024;
 /// Regexes of one file; public rules have at most a dozen.
 const FILE_REGEXES: usize = 128;
 
+/// Memory of a regex of the usual kind. Larger ones are counted apart, so that a file of
+/// [`FILE_REGEXES`] can not take as many times [`REGEX_BYTES`].
+const SMALL_REGEX_BYTES: usize = 512 * 1024;
+
+/// Larger regexes of one file.
+const FILE_LARGE_REGEXES: usize = 8;
+
+/// Modifiers of one key. Every value meets each of them.
+const MOST_MODIFIERS: usize = 16;
+
+/// Encodings of one key: each may double a value, `base64offset` gives three for one.
+const MOST_ENCODINGS: usize = 4;
+
+/// Single wildcards (`?`, or a dash with `windash`) of one value: at every place of an event's
+/// text, so many characters may have to be looked at.
+const MOST_SINGLES: usize = 256;
+
+/// Bytes that the values of one file may come to when their placeholders are filled.
+const FILE_FILLED: usize = 16 * 1024 * 1024;
+
 /// What one file may still use up, and what its placeholders stand for.
 pub(super) struct Budget<'p> {
     values: usize,
     regexes: usize,
+    large_regexes: usize,
+    filled: usize,
     placeholders: &'p Placeholders,
 }
 
 impl<'p> Budget<'p> {
     pub(super) const fn new(placeholders: &'p Placeholders) -> Self {
-        Self { values: FILE_VALUES, regexes: FILE_REGEXES, placeholders }
+        Self {
+            values: FILE_VALUES,
+            regexes: FILE_REGEXES,
+            large_regexes: FILE_LARGE_REGEXES,
+            filled: FILE_FILLED,
+            placeholders,
+        }
     }
 
     fn value(&mut self) -> Result<(), Refusal> {
@@ -45,7 +73,18 @@ impl<'p> Budget<'p> {
     }
 
     fn regex(&mut self) -> Result<(), Refusal> {
-        self.regexes = self.regexes.checked_sub(1).ok_or(Refusal::TooManyValues)?;
+        self.regexes = self.regexes.checked_sub(1).ok_or(Refusal::TooManyRegexes { most: FILE_REGEXES })?;
+        Ok(())
+    }
+
+    fn large_regex(&mut self) -> Result<(), Refusal> {
+        let left = self.large_regexes.checked_sub(1);
+        self.large_regexes = left.ok_or(Refusal::TooManyRegexes { most: FILE_LARGE_REGEXES })?;
+        Ok(())
+    }
+
+    fn fill(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.filled = self.filled.checked_sub(bytes).ok_or(Refusal::TooManyValues)?;
         Ok(())
     }
 }
@@ -67,21 +106,42 @@ fn parts(text: &SigmaString) -> Vec<Token> {
         .collect()
 }
 
-/// The first `%name%` of a text, with what stands before and after.
+/// The first `%name%` of a text, with what stands before and after. A per cent sign after a
+/// backslash is itself, as is one that begins no name.
 fn placeholder(text: &str) -> Option<(&str, &str, &str)> {
-    let (before, rest) = text.split_once('%')?;
-    let (name, after) = rest.split_once('%')?;
-    let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
-    is_name.then_some((before, name, after))
+    let mut from = 0;
+    while let Some(found) = text.get(from..)?.find('%') {
+        let at = from + found;
+        from = at + 1;
+        let (before, rest) = (text.get(..at)?, text.get(from..)?);
+        if before.ends_with('\\') {
+            continue;
+        }
+        if let Some((name, after)) = rest.split_once('%')
+            && !name.is_empty()
+            && name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c))
+        {
+            return Some((before, name, after));
+        }
+    }
+    None
 }
 
-/// The text with per cent signs of configured values put back.
-fn value_text(text: &SigmaString) -> String {
-    text.to_string().replace('\u{0}', "%")
+/// The text with its escaped per cent signs, and those of configured values, put back.
+fn value_text(text: &str) -> String {
+    text.replace("\\%", "%").replace('\u{0}', "%")
 }
 
 /// A keyword list: any of the words, anywhere in the event.
 pub(super) fn keywords(words: &[SigmaValue], budget: &mut Budget<'_>) -> Result<Item<String>, Refusal> {
+    let is_nothing = |word: &SigmaValue| match word {
+        SigmaValue::Null => true,
+        SigmaValue::String(text) => text.original.is_empty(),
+        _ => false,
+    };
+    if words.iter().any(is_nothing) {
+        return Err(Refusal::Nothing { what: "a keyword".into() });
+    }
     let item = DetectionItem { field: FieldSpec::new(None, Vec::new()), values: words.to_vec() };
     self::item(&item, budget)
 }
@@ -90,6 +150,10 @@ pub(super) fn keywords(words: &[SigmaValue], budget: &mut Budget<'_>) -> Result<
 pub(super) fn item(from: &DetectionItem, budget: &mut Budget<'_>) -> Result<Item<String>, Refusal> {
     let field = from.field.name.as_ref().map(|name| name.replace("\\[", "[").replace("\\]", "]"));
     let key = Key { shown: shown(&from.field, field.as_deref()), spec: &from.field };
+    key.check()?;
+    if from.values.is_empty() {
+        return Err(key.wrong("it has no value; give it one or take it out"));
+    }
     let mut wants = Vec::with_capacity(from.values.len());
     let expanded = if from.field.has_modifier(Modifier::Expand) {
         Some(key.expand(&from.values, budget)?)
@@ -100,7 +164,9 @@ pub(super) fn item(from: &DetectionItem, budget: &mut Budget<'_>) -> Result<Item
         budget.value()?;
         wants.push(Want { shown: value.to_string(), test: key.test(value, budget)? });
     }
-    let link = if from.field.has_modifier(Modifier::All) { Link::All } else { Link::Any };
+    // Different from several values means from each of them.
+    let all = from.field.has_modifier(Modifier::All) || from.field.has_modifier(Modifier::Neq);
+    let link = if all { Link::All } else { Link::Any };
     Ok(Item { field, shown: key.shown, link, wants })
 }
 
@@ -163,14 +229,57 @@ impl Key<'_> {
         Refusal::Value { key: self.shown.clone(), value: value.to_string(), why: why.into() }
     }
 
+    fn wrong(&self, why: &'static str) -> Refusal {
+        Refusal::Modifiers { key: self.shown.clone(), why }
+    }
+
+    /// Refuses modifiers of which one would be read over.
+    fn check(&self) -> Result<(), Refusal> {
+        let count = |is: fn(Modifier) -> bool| self.spec.modifiers.iter().filter(|one| is(**one)).count();
+        let (places, kinds, encodings) = (count(is_place), count(is_kind), count(is_encoding));
+        let compares = count(is_comparison);
+        if self.spec.modifiers.len() > MOST_MODIFIERS || encodings > MOST_ENCODINGS {
+            return Err(self.wrong("it has more than 16 modifiers, or 4 encodings; keep those that count"));
+        }
+        if count(|one| one == Modifier::Base64Offset) > 1 {
+            return Err(self.wrong("base64offset stands twice; keep one"));
+        }
+        if places > 1 {
+            return Err(self.wrong("contains, startswith and endswith exclude each other; keep one"));
+        }
+        if kinds > 1 || compares > 1 {
+            return Err(self.wrong("two modifiers say how to compare; keep one"));
+        }
+        if compares > 0 && kinds > 0 && self.part().is_none() {
+            return Err(self.wrong("gt, gte, lt and lte compare numbers; take the other modifier out"));
+        }
+        if count(is_regex_flag) > 0 && !self.has(Modifier::Re) {
+            return Err(self.wrong("i, m and s belong to re; add it or take them out"));
+        }
+        if encodings > 0 && kinds + compares > 0 {
+            return Err(self.wrong("an encoding needs plain text; take the other modifier out"));
+        }
+        if places > 0 && kinds + compares > 0 && !self.has(Modifier::FieldRef) {
+            return Err(self.wrong("contains, startswith and endswith need plain text; take them out"));
+        }
+        if self.has(Modifier::Exists) && self.has(Modifier::Neq) {
+            return Err(self.wrong("exists takes false for not; take neq out"));
+        }
+        Ok(())
+    }
+
     /// Puts the configured values in the place of `%name%`, each in turn.
     fn expand(&self, values: &[SigmaValue], budget: &mut Budget<'_>) -> Result<Vec<SigmaValue>, Refusal> {
         let mut out = Vec::with_capacity(values.len());
         let mut left: Vec<String> = values.iter().rev().map(ToString::to_string).collect();
         while let Some(text) = left.pop() {
             budget.value()?;
+            budget.fill(text.len())?;
             let Some((before, name, after)) = placeholder(&text) else {
-                out.push(SigmaValue::String(SigmaString::new(&text)));
+                let filled = value_text(&text);
+                let raw = self.has(Modifier::Re);
+                let value = if raw { SigmaString::from_raw(&filled) } else { SigmaString::new(&filled) };
+                out.push(SigmaValue::String(value));
                 continue;
             };
             let known = budget.placeholders.get(name).filter(|known| !known.is_empty());
@@ -178,19 +287,24 @@ impl Key<'_> {
                 .ok_or_else(|| Refusal::Placeholder { key: self.shown.clone(), name: name.to_owned() })?;
             // A value is not looked through for further placeholders, so this ends.
             for value in known.iter().rev() {
+                budget.fill(text.len() + value.len())?;
                 let value = value.replace('%', "\u{0}");
                 left.push(format!("{before}{value}{after}"));
-            }
-        }
-        for value in &mut out {
-            if let SigmaValue::String(text) = value {
-                *text = SigmaString::new(&value_text(text));
             }
         }
         Ok(out)
     }
 
     fn test(&self, value: &SigmaValue, budget: &mut Budget<'_>) -> Result<Test<String>, Refusal> {
+        if is_container(value) {
+            return Err(self.bad(value, "write a text, a number or a list of them"));
+        }
+        let test = self.straight(value, budget)?;
+        Ok(if self.has(Modifier::Neq) { Test::Not(Box::new(test)) } else { test })
+    }
+
+    /// The test without `neq`.
+    fn straight(&self, value: &SigmaValue, budget: &mut Budget<'_>) -> Result<Test<String>, Refusal> {
         if self.has(Modifier::Exists) {
             let wanted = match value {
                 SigmaValue::Bool(wanted) => Some(*wanted),
@@ -200,18 +314,23 @@ impl Key<'_> {
         }
         if self.has(Modifier::Re) {
             budget.regex()?;
-            return self.regex(value);
+            return self.regex(value, budget);
         }
         if self.has(Modifier::Cidr) {
             let net = Net::parse(&value.to_string());
             return net.map(Test::Cidr).ok_or_else(|| self.bad(value, "write a network such as 10.0.0.0/8"));
         }
         if self.has(Modifier::FieldRef) {
-            return Ok(Test::Field(value.to_string(), self.place()));
+            let name = value.to_string();
+            if name.is_empty() {
+                return Err(self.bad(value, "write the name of a field"));
+            }
+            return Ok(Test::Field(name, self.place(), self.has(Modifier::Cased)));
         }
         if let Some(part) = self.part() {
             let number = value.to_string().parse();
-            return number.map(|n| Test::Time(part, n)).map_err(|_| self.bad(value, "write a number"));
+            let how = self.comparison().unwrap_or(Compare::Eq);
+            return number.map(|n| Test::Time(part, how, n)).map_err(|_| self.bad(value, "write a number"));
         }
         self.compared(value)
     }
@@ -240,32 +359,40 @@ impl Key<'_> {
         })
     }
 
-    fn compared(&self, value: &SigmaValue) -> Result<Test<String>, Refusal> {
-        let how = self.spec.modifiers.iter().find_map(|modifier| match modifier {
+    fn comparison(&self) -> Option<Compare> {
+        self.spec.modifiers.iter().find_map(|modifier| match modifier {
             Modifier::Gt => Some(Compare::Gt),
             Modifier::Gte => Some(Compare::Gte),
             Modifier::Lt => Some(Compare::Lt),
             Modifier::Lte => Some(Compare::Lte),
             _ => None,
-        });
-        if let Some(how) = how {
-            let number = value.to_string().parse();
-            return number.map(|n| Test::Compare(how, n)).map_err(|_| self.bad(value, "write a number"));
-        }
-        if self.has(Modifier::Neq) {
-            return Ok(Test::Differs(Pattern::new(tokens(&value.to_string()), self.has(Modifier::Cased))));
-        }
-        self.text(value)
+        })
     }
 
-    fn regex(&self, value: &SigmaValue) -> Result<Test<String>, Refusal> {
-        let built = RegexBuilder::new(&value.to_string())
-            .case_insensitive(self.has(Modifier::IgnoreCase))
-            .multi_line(self.has(Modifier::Multiline))
-            .dot_matches_new_line(self.has(Modifier::DotAll))
-            .size_limit(REGEX_BYTES)
-            .dfa_size_limit(REGEX_CACHE_BYTES)
-            .build();
+    fn compared(&self, value: &SigmaValue) -> Result<Test<String>, Refusal> {
+        let Some(how) = self.comparison() else { return self.text(value) };
+        let number = value.to_string().parse().ok().filter(|number: &f64| number.is_finite());
+        number.map(|n| Test::Compare(how, n)).ok_or_else(|| self.bad(value, "write a number"))
+    }
+
+    fn regex(&self, value: &SigmaValue, budget: &mut Budget<'_>) -> Result<Test<String>, Refusal> {
+        let text = value.to_string();
+        let build = |bytes: usize| {
+            RegexBuilder::new(&text)
+                .case_insensitive(self.has(Modifier::IgnoreCase))
+                .multi_line(self.has(Modifier::Multiline))
+                .dot_matches_new_line(self.has(Modifier::DotAll))
+                .size_limit(bytes)
+                .dfa_size_limit(REGEX_CACHE_BYTES)
+                .build()
+        };
+        let built = match build(SMALL_REGEX_BYTES) {
+            Err(regex::Error::CompiledTooBig(_)) => {
+                budget.large_regex()?;
+                build(REGEX_BYTES)
+            }
+            built => built,
+        };
         match built {
             Ok(regex) => Ok(Test::Regex(Arc::new(regex))),
             Err(error) => {
@@ -275,8 +402,9 @@ impl Key<'_> {
     }
 
     fn text(&self, value: &SigmaValue) -> Result<Test<String>, Refusal> {
-        let plain =
-            self.spec.modifiers.iter().all(|modifier| matches!(modifier, Modifier::All | Modifier::Cased));
+        let is_plain =
+            |modifier: &Modifier| matches!(modifier, Modifier::All | Modifier::Cased | Modifier::Neq);
+        let plain = self.spec.modifiers.iter().all(is_plain);
         let text = match value {
             SigmaValue::Null => return Ok(Test::Null),
             SigmaValue::Integer(n) if plain && self.spec.name.is_some() && n.unsigned_abs() < 1 << 53 => {
@@ -288,6 +416,10 @@ impl Key<'_> {
             other => SigmaString::from_raw(&other.to_string()),
         };
         let mut forms = self.encoded(Form::Tokens(parts(&text)), value)?;
+        let is_single = |token: &&Token| matches!(token, Token::One | Token::Dash);
+        if forms.iter().any(|form| form.iter().filter(is_single).count() > MOST_SINGLES) {
+            return Err(self.bad(value, "write fewer single wildcards"));
+        }
         let cased = self.has(Modifier::Cased);
         let only = forms.len() == 1;
         match forms.pop() {
@@ -333,7 +465,14 @@ impl Key<'_> {
                         next.push(Form::Bytes(bytes));
                     }
                     Modifier::Base64 => next.push(Form::text(STANDARD.encode(self.bytes(form, value)?))),
-                    Modifier::Base64Offset => next.extend(offsets(&self.bytes(form, value)?)),
+                    Modifier::Base64Offset => {
+                        let bytes = self.bytes(form, value)?;
+                        // Of one byte, nothing is certain at one of the offsets: it would be found anywhere.
+                        if bytes.len() < 2 {
+                            return Err(self.bad(value, "write at least two characters"));
+                        }
+                        next.extend(offsets(&bytes));
+                    }
                     _ => next.push(form),
                 }
             }
@@ -366,6 +505,53 @@ impl Key<'_> {
     }
 }
 
+const fn is_place(modifier: Modifier) -> bool {
+    matches!(modifier, Modifier::Contains | Modifier::StartsWith | Modifier::EndsWith)
+}
+
+const fn is_comparison(modifier: Modifier) -> bool {
+    matches!(modifier, Modifier::Gt | Modifier::Gte | Modifier::Lt | Modifier::Lte)
+}
+
+const fn is_regex_flag(modifier: Modifier) -> bool {
+    matches!(modifier, Modifier::IgnoreCase | Modifier::Multiline | Modifier::DotAll)
+}
+
+/// Whether it makes a value something else than text.
+const fn is_kind(modifier: Modifier) -> bool {
+    matches!(
+        modifier,
+        Modifier::Re
+            | Modifier::Cidr
+            | Modifier::Exists
+            | Modifier::FieldRef
+            | Modifier::Minute
+            | Modifier::Hour
+            | Modifier::Day
+            | Modifier::Week
+            | Modifier::Month
+            | Modifier::Year
+    )
+}
+
+const fn is_encoding(modifier: Modifier) -> bool {
+    matches!(
+        modifier,
+        Modifier::Base64
+            | Modifier::Base64Offset
+            | Modifier::Wide
+            | Modifier::Utf16
+            | Modifier::Utf16be
+            | Modifier::WindAsh
+    )
+}
+
+/// Whether the library gives a list or map, which it does not know as a value, in its own words.
+fn is_container(value: &SigmaValue) -> bool {
+    let SigmaValue::String(text) = value else { return false };
+    ["Sequence [", "Mapping {", "TaggedValue {", "Tagged("].iter().any(|word| text.original.starts_with(word))
+}
+
 /// A value on its way through the encodings.
 enum Form {
     Tokens(Vec<Token>),
@@ -394,7 +580,7 @@ fn dashed(token: Token) -> Vec<Token> {
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         let begins = !before.is_some_and(is_word) && chars.peek().copied().is_some_and(is_word);
-        if matches!(c, '-' | '/') && begins {
+        if matches!(c, '-' | '/' | '\u{2013}' | '\u{2014}' | '\u{2015}') && begins {
             out.push(Token::Text(std::mem::take(&mut plain)));
             out.push(Token::Dash);
         } else {

@@ -110,10 +110,27 @@ fn event(dialect: &Dialect, pairs: &Pairs, original: &str, reference: &Reference
     if action == "ids_alert" {
         record.set(f::EVENT_CATEGORY, "intrusion_detection");
     }
+    if matches!(kind, Kind::Http | Kind::Web) {
+        address(&mut event);
+    }
     if kind == Kind::Flow {
         span(&mut event, first(pairs, "duration"));
     }
     event
+}
+
+/// Path, query and outcome of a request, as rules for web servers want them.
+fn address(event: &mut Event) {
+    let target = event.text(f::URL_ORIGINAL).unwrap_or_default().to_owned();
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let record = &mut event.record;
+    for (field, text) in [(f::URL_PATH, path), (f::URL_QUERY, query)] {
+        if !text.is_empty() {
+            record.set(field, text);
+        }
+    }
+    let status = record.get(f::HTTP_STATUS).and_then(Value::as_uint);
+    record.set_some(f::EVENT_OUTCOME, status.map(|status| if status < 400 { "success" } else { "failure" }));
 }
 
 /// Begin, end and length of a flow whose time is its begin.

@@ -12,6 +12,8 @@ pub(super) fn dialect(pairs: &Pairs) -> &'static Dialect {
         &ZEEK
     } else if first(pairs, "Type") == Some("VMConnection") {
         &CONNECTION
+    } else if first(pairs, "request.remote_ip").is_some() && first(pairs, "request.uri").is_some() {
+        &CADDY
     } else {
         &OTHER
     }
@@ -45,6 +47,7 @@ const EVE_FIELDS: &[(&str, FieldId)] = &[
     ("alert.signature_id", f::EVENT_CODE),
     ("alert.category", f::EVENT_REASON),
     ("alert.action", f::EVENT_TYPE),
+    ("alert.severity", f::LOG_LEVEL),
     ("flow.pkts_toserver", f::SOURCE_PACKETS),
     ("flow.bytes_toserver", f::SOURCE_BYTES),
     ("flow.pkts_toclient", f::DESTINATION_PACKETS),
@@ -142,6 +145,28 @@ static CONNECTION: Dialect = Dialect {
         ("BytesSent", f::SOURCE_BYTES),
         ("BytesReceived", f::DESTINATION_BYTES),
         ("Computer", f::LOG_SYSLOG_HOST),
+    ],
+};
+
+/// Access log of Caddy.
+static CADDY: Dialect = Dialect {
+    provider: "caddy",
+    time: &["ts"],
+    kinds: &[("request.uri", "", Kind::Web, "http_request")],
+    fields: &[
+        // The client behind a proxy that the server trusts; else the peer.
+        ("request.client_ip", f::SOURCE_IP),
+        ("request.remote_ip", f::SOURCE_IP),
+        ("request.method", f::HTTP_METHOD),
+        ("request.host", f::URL_DOMAIN),
+        ("request.uri", f::URL_ORIGINAL),
+        ("request.headers.User-Agent", f::USER_AGENT),
+        ("request.headers.Referer", f::HTTP_REFERRER),
+        ("status", f::HTTP_STATUS),
+        ("size", f::HTTP_RESPONSE_BYTES),
+        ("bytes_read", f::HTTP_REQUEST_BYTES),
+        ("user_id", f::USER_NAME),
+        ("msg", f::MESSAGE),
     ],
 };
 

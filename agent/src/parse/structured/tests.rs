@@ -104,6 +104,25 @@ fn json_of_anyone_keeps_its_message_and_prose_stays_raw() {
     assert_eq!(events.len(), 3);
 }
 
+#[test]
+fn a_request_of_any_json_log_has_path_query_and_outcome() {
+    let events = read(&[
+        r#"{"level":"error","ts":1711741827.5,"msg":"handled request","request":{"remote_ip":"10.0.0.1","client_ip":"192.0.2.1","method":"GET","host":"a.example","uri":"/x?y=1","headers":{"User-Agent":["curl/8"]}},"size":0,"status":401}"#,
+        r#"{"timestamp":"2026-11-22T10:00:00Z","event_type":"http","src_ip":"192.0.2.1","http":{"http_method":"GET","url":"/x?y=1","status":200}}"#,
+    ]);
+    let target =
+        [(f::SOURCE_IP, "192.0.2.1"), (f::URL_PATH, "/x"), (f::URL_QUERY, "y=1"), (f::HTTP_METHOD, "GET")];
+    let (caddy, suricata) = (events.first().unwrap(), events.get(1).unwrap());
+    check(caddy, Kind::Web, &target);
+    check(
+        caddy,
+        Kind::Web,
+        &[(f::EVENT_OUTCOME, "failure"), (f::USER_AGENT, "curl/8"), (f::URL_DOMAIN, "a.example")],
+    );
+    check(suricata, Kind::Http, &target);
+    check(suricata, Kind::Http, &[(f::EVENT_OUTCOME, "success")]);
+}
+
 proptest! {
     #[test]
     fn every_line_is_one_event_or_a_head(text in "(CEF:|LEEF:|\\{\"a|#fields\t)?[\\PC\t|=\\\\]{0,120}") {

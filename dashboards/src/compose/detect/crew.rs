@@ -222,7 +222,7 @@ impl<'a> Ordered<'a> {
             let Summary { events, findings, .. } = self.summary;
             self.progress.step(self.read.load(Ordering::Relaxed), events, findings);
         }
-        Ok(())
+        self.silent()
     }
 
     fn one(&mut self, done: Done) -> io::Result<()> {
@@ -266,9 +266,22 @@ impl<'a> Ordered<'a> {
                 .collect(),
         };
         for finding in findings {
-            self.summary.found(&finding);
+            // A later version of a finding is none of its own.
+            if !finding.standing.amends() {
+                self.summary.found(&finding);
+            }
             let file = path.as_deref().map(|path| (path, within));
             writeln!(self.out, "{}", print::as_json(&finding, index, file))?;
+        }
+        Ok(())
+    }
+
+    /// What was silent up to the end of the input, told by the last that was heard of it.
+    fn silent(&mut self) -> io::Result<()> {
+        for finding in self.detector.finish() {
+            let index = finding.events.last().map_or(0, |at| at.frame);
+            self.summary.found(&finding);
+            writeln!(self.out, "{}", print::as_json(&finding, index, None))?;
         }
         Ok(())
     }

@@ -15,13 +15,14 @@ mod print;
 mod progress;
 mod search;
 mod source;
-mod stamp;
+pub(crate) mod stamp;
 mod summary;
 mod unit;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use watchpost_rules::pack::PublicKey;
 use watchpost_rules::{OwnedLogsource, Rejected, RuleSet, Source, pack};
 
 pub use summary::Summary;
@@ -32,6 +33,12 @@ pub struct Arguments {
     /// Rule files or folders; the shipped rules where absent.
     #[arg(long, num_args = 1.., value_name = "PATH")]
     pub rules: Vec<PathBuf>,
+    /// What stands for placeholders: a TOML file, name = ["value"], or the collector's configuration.
+    #[arg(long, value_name = "FILE")]
+    pub placeholders: Option<PathBuf>,
+    /// Public key (RW…) or file with one, whose rule packs are used; may be given several times.
+    #[arg(long, value_name = "KEY")]
+    pub trust: Vec<String>,
     /// Files or folders to read, in this order; `-` is standard input. What ends in `.zst` is unpacked.
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     pub read: Vec<PathBuf>,
@@ -124,6 +131,9 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// The placeholders or a key can not be read.
+    #[error(transparent)]
+    Rules(#[from] super::rules::Error),
     /// Nobody reads our output.
     #[error("cannot write the findings: {0}")]
     Write(std::io::Error),
@@ -157,10 +167,13 @@ pub fn no_rules<'a>(paths: &[PathBuf], rejected: impl IntoIterator<Item = &'a Re
     Error::NoRules { paths: paths.join(" "), why }
 }
 
-/// Rules from the paths given, or the shipped ones.
+/// Rules from the paths given (packs only where one of the keys signed them), or the shipped ones.
 #[must_use]
-pub fn sources(paths: &[PathBuf]) -> (Vec<Source>, Vec<Rejected>) {
-    if paths.is_empty() { (watchpost_rules::shipped::shipped(), Vec::new()) } else { pack::read_paths(paths) }
+pub fn sources(paths: &[PathBuf], trusted: &[PublicKey]) -> (Vec<Source>, Vec<Rejected>) {
+    if paths.is_empty() {
+        return (watchpost_rules::shipped::shipped(), Vec::new());
+    }
+    pack::read_trusted(paths, trusted)
 }
 
 /// Runs the search and prints every match to `out`. Files that can not be read (to their end) are
@@ -169,8 +182,10 @@ pub fn sources(paths: &[PathBuf]) -> (Vec<Source>, Vec<Rejected>) {
 /// # Errors
 /// When the rules or the output can not be used at all.
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<Summary, Error> {
-    let (sources, unread) = sources(&arguments.rules);
-    let set = RuleSet::load(&sources);
+    let keys = super::rules::keys(&arguments.trust)?;
+    let values = arguments.placeholders.as_deref().map(super::rules::placeholders).transpose()?;
+    let (sources, unread) = sources(&arguments.rules, &keys);
+    let set = RuleSet::load_with(&sources, &values.unwrap_or_default());
     if set.rules().is_empty() {
         return Err(no_rules(&arguments.rules, unread.iter().chain(set.rejected())));
     }

@@ -26,5 +26,13 @@ pub(super) fn as_json(finding: &Finding, index: u64, file: Option<(&str, u64)>) 
             finding.group.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))).collect();
         object["correlation"] = json!({ "count": count, "group": group, "events": events });
     }
+    if let Some(id) = finding.id {
+        // The last line with an id is the finding; "amends" says that there was one before.
+        object["finding"] = json!({
+            "id": id.to_string(),
+            "standing": finding.standing.name(),
+            "amends": finding.standing.amends(),
+        });
+    }
     object
 }

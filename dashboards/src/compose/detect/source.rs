@@ -88,7 +88,9 @@ pub(super) fn open(place: &Place, arguments: &Arguments, read: &Arc<AtomicU64>) 
 }
 
 /// First bytes, a reader from the first byte on, and the file itself where it can be sought.
-fn raw(path: &Path, read: &Arc<AtomicU64>) -> io::Result<(Vec<u8>, Box<dyn Read>, Option<File>)> {
+type Begun = (Vec<u8>, Box<dyn Read>, Option<File>);
+
+fn raw(path: &Path, read: &Arc<AtomicU64>) -> io::Result<Begun> {
     let mut from: Box<dyn Read> = if path == Path::new("-") {
         Box::new(io::stdin())
     } else {

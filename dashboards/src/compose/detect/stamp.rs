@@ -17,7 +17,7 @@ const PLACES: [&str; 9] = [
 ];
 
 /// The time a foreign event says it happened, in the places where the usual formats keep it.
-pub(super) fn time_of(json: &Json) -> Option<Timestamp> {
+pub(crate) fn time_of(json: &Json) -> Option<Timestamp> {
     PLACES.iter().find_map(|place| match json.pointer(place)? {
         Json::String(text) => {
             Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{}Z", text.replacen(' ', "T", 1))))

@@ -2,32 +2,34 @@
 //! nodes, and each rule hangs on its witness.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use watchpost_model::field::sigma::Class;
 
 use super::fill::Fields;
-use super::lane::{Look, Looks, bits};
+use super::lane::{Look, bits};
+use super::need;
 use super::program::{Atom, Node, NodeId, Program};
-use super::texts::index;
-use super::witness::{Finder, cost};
+use super::settle::{Asked, Wishes};
+use super::texts::{index, number};
 use super::{Entry, Plan};
 use crate::ast::{Condition, Expr, Item, Link};
 use crate::compile::{Body, Core, NameId};
 use crate::matcher::{Edge, Pattern, Test};
 use crate::taxonomy::SECURITY_4688;
 
-/// What each further rule that asks the same adds to the cost of a test as a witness.
-const SHARED: u64 = 10;
-
 /// A plan under construction.
 pub(crate) struct Builder<'c> {
     core: &'c Core,
     fields: Fields,
     missing: Option<u32>,
-    lanes: Vec<Looks>,
+    /// How many fields there are.
+    count: u32,
     program: Program,
-    costs: Vec<u64>,
-    groups: HashMap<(u32, Vec<Look>), u32>,
+    looks: Vec<Asked>,
+    by_look: HashMap<(u32, Look), u32, RandomState>,
+    groups: HashMap<(u32, Vec<u32>), u32>,
     asked: HashMap<String, u32>,
     entries: Vec<Entry>,
 }
@@ -35,7 +37,7 @@ pub(crate) struct Builder<'c> {
 /// How one value of an item is found.
 enum Piece {
     Eager(Look),
-    Gated(Test<NameId>, Look),
+    Gated(Test<NameId>, Vec<Look>),
     Lazy(Test<NameId>),
 }
 
@@ -45,9 +47,10 @@ impl<'c> Builder<'c> {
             core,
             fields: Fields::default(),
             missing: None,
-            lanes: Vec::new(),
+            count: 0,
             program: Program::default(),
-            costs: Vec::new(),
+            looks: Vec::new(),
+            by_look: HashMap::default(),
             groups: HashMap::new(),
             asked: HashMap::new(),
             entries: Vec::new(),
@@ -65,35 +68,10 @@ impl<'c> Builder<'c> {
         }
     }
 
-    /// The plan; `None` where no automaton can hold so much text.
-    pub(crate) fn finish(mut self) -> Option<Plan> {
-        // In the order of rules, so that findings come in one order whatever woke them.
-        self.entries.sort_by_key(|entry| entry.rule);
-        let mut wakes = vec![Vec::new(); self.program.atoms.len()];
-        let mut always = Vec::new();
-        let mut finder = Finder { program: &self.program, costs: &self.costs, seen: HashMap::new() };
-        for (at, entry) in self.entries.iter().enumerate() {
-            let at = number(at);
-            match finder.of(entry.root) {
-                Some((_, atoms)) => atoms.iter().for_each(|atom| {
-                    if let Some(woken) = wakes.get_mut(index(*atom))
-                        && woken.last() != Some(&at)
-                    {
-                        woken.push(at);
-                    }
-                }),
-                None => always.push(at),
-            }
-        }
-        let lanes: Option<Vec<_>> = self.lanes.into_iter().map(Looks::build).collect();
-        Some(Plan {
-            fields: self.fields,
-            lanes: lanes?,
-            program: self.program,
-            wakes: wakes.into_iter().map(Vec::into_boxed_slice).collect(),
-            always,
-            entries: self.entries,
-        })
+    /// The plan.
+    pub(crate) fn finish(self) -> Plan {
+        let Self { fields, count, program, looks, entries, .. } = self;
+        Wishes { fields, count: index(count), program, looks, entries }.settle()
     }
 
     fn condition(&mut self, of: &Condition, at: &[NodeId]) -> NodeId {
@@ -166,8 +144,8 @@ impl<'c> Builder<'c> {
         for piece in pieces {
             match piece {
                 Piece::Eager(look) => looks.push(look),
-                Piece::Gated(test, look) => kids.push(self.asked(field, test, Some(look), class)),
-                Piece::Lazy(test) => kids.push(self.asked(field, test, None, class)),
+                Piece::Gated(test, looks) => kids.push(self.asked(field, test, looks, class)),
+                Piece::Lazy(test) => kids.push(self.asked(field, test, Vec::new(), class)),
             }
         }
         if !looks.is_empty() {
@@ -182,46 +160,58 @@ impl<'c> Builder<'c> {
     }
 
     fn group(&mut self, field: u32, looks: Vec<Look>) -> u32 {
+        let looks: Vec<u32> = looks.into_iter().map(|look| self.look(field, look)).collect();
         if let Some(atom) = self.groups.get(&(field, looks.clone())) {
-            // What many rules ask for is what many events have.
-            if let Some(cost) = self.costs.get_mut(index(*atom)) {
-                *cost = cost.saturating_add(SHARED);
-            }
             return *atom;
         }
-        let sum = looks.iter().map(cost).fold(0, u64::saturating_add);
-        let atom = self.atom(Atom::Eager, sum);
-        if let Some(lane) = self.lanes.get_mut(index(field)) {
-            looks.iter().for_each(|look| lane.add(look.clone(), atom));
-        }
+        let (from, to) = self.seek(&looks);
+        let atom = self.atom(Atom::Looks(from, to));
         self.groups.insert((field, looks), atom);
         atom
     }
 
-    /// A test that is asked by itself, at most once per event.
-    fn asked(&mut self, field: u32, test: Test<NameId>, gate: Option<Look>, class: Option<Class>) -> u32 {
+    /// The number of a look.
+    fn look(&mut self, field: u32, look: Look) -> u32 {
+        let new = number(self.looks.len());
+        let at = *self.by_look.entry((field, look.clone())).or_insert(new);
+        match self.looks.get_mut(index(at)) {
+            Some(known) => known.times += 1,
+            None => self.looks.push(Asked { field, look, times: 1 }),
+        }
+        at
+    }
+
+    fn seek(&mut self, looks: &[u32]) -> (u32, u32) {
+        let from = number(self.program.looks.len());
+        self.program.looks.extend_from_slice(looks);
+        (from, number(self.program.looks.len()))
+    }
+
+    /// A test that is asked by itself, at most once per event; where there are looks, only if one
+    /// of them hits.
+    fn asked(&mut self, field: u32, test: Test<NameId>, gate: Vec<Look>, class: Option<Class>) -> u32 {
         let test = test.rename(&mut |name| self.field(name, class));
-        let key = format!("{field} {test:?}");
+        let key = match &test {
+            // The text of a regex does not tell its flags.
+            Test::Regex(regex) => format!("{field} {:p}", Arc::as_ptr(regex)),
+            test => format!("{field} {test:?}"),
+        };
         if let Some(atom) = self.asked.get(&key) {
             return *atom;
         }
-        let atom = match gate {
-            Some(look) => {
-                let atom = self.atom(Atom::Gated(field, test), cost(&look));
-                if let Some(lane) = self.lanes.get_mut(index(field)) {
-                    lane.add(look, atom);
-                }
-                atom
-            }
-            None => self.atom(Atom::Lazy(field, test), u64::MAX),
+        let atom = if gate.is_empty() {
+            self.atom(Atom::Lazy(field, Box::new(test)))
+        } else {
+            let looks: Vec<u32> = gate.into_iter().map(|look| self.look(field, look)).collect();
+            let gate = self.seek(&looks);
+            self.atom(Atom::Gated(field, Box::new(test), gate))
         };
         self.asked.insert(key, atom);
         atom
     }
 
-    fn atom(&mut self, atom: Atom, cost: u64) -> u32 {
+    fn atom(&mut self, atom: Atom) -> u32 {
         self.program.atoms.push(atom);
-        self.costs.push(cost);
         number(self.program.atoms.len() - 1)
     }
 
@@ -236,34 +226,20 @@ impl<'c> Builder<'c> {
         (from, number(self.program.kids.len()))
     }
 
-    fn all(&mut self, mut kids: Vec<NodeId>) -> NodeId {
+    fn all(&mut self, kids: Vec<NodeId>) -> NodeId {
         if let [only] = kids.as_slice() {
             return *only;
         }
-        self.cheapest_first(&mut kids);
         let (from, to) = self.keep(&kids);
         self.node(Node::All(from, to))
     }
 
-    fn any(&mut self, mut kids: Vec<NodeId>) -> NodeId {
+    fn any(&mut self, kids: Vec<NodeId>) -> NodeId {
         if let [only] = kids.as_slice() {
             return *only;
         }
-        self.cheapest_first(&mut kids);
         let (from, to) = self.keep(&kids);
         self.node(Node::Any(from, to))
-    }
-
-    /// Known atoms first, then whole trees, then tests that must be asked.
-    fn cheapest_first(&self, kids: &mut [NodeId]) {
-        kids.sort_by_key(|kid| match self.program.nodes.get(index(*kid)) {
-            Some(Node::Atom(atom)) => match self.program.atoms.get(index(*atom)) {
-                Some(Atom::Eager) => 0,
-                Some(Atom::Gated(..)) => 1,
-                _ => 3,
-            },
-            _ => 2,
-        });
     }
 
     fn field(&mut self, name: NameId, class: Option<Class>) -> u32 {
@@ -326,8 +302,8 @@ impl<'c> Builder<'c> {
     }
 
     fn lane(&mut self) -> u32 {
-        self.lanes.push(Looks::default());
-        number(self.lanes.len() - 1)
+        self.count += 1;
+        self.count - 1
     }
 }
 
@@ -336,6 +312,10 @@ fn pieces(test: &Test<NameId>) -> Vec<Piece> {
         Test::Text(pattern) => vec![piece(pattern)],
         Test::OneOf(patterns) => patterns.iter().map(piece).collect(),
         Test::Number(number) => vec![Piece::Eager(Look::Number(bits(*number)))],
+        Test::Regex(regex) => vec![match need::literals(regex.as_str()) {
+            Some(texts) => Piece::Gated(test.clone(), texts.into_iter().map(Look::Inside).collect()),
+            None => Piece::Lazy(test.clone()),
+        }],
         other => vec![Piece::Lazy(other.clone())],
     }
 }
@@ -348,9 +328,9 @@ fn piece(pattern: &Pattern) -> Piece {
         Edge::Inside(text) => Look::Inside(text),
         Edge::Unknown => return Piece::Lazy(Test::Text(pattern.clone())),
     };
-    if pattern.is_plain() { Piece::Eager(look) } else { Piece::Gated(Test::Text(pattern.clone()), look) }
-}
-
-fn number(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
+    if pattern.is_plain() {
+        Piece::Eager(look)
+    } else {
+        Piece::Gated(Test::Text(pattern.clone()), vec![look])
+    }
 }

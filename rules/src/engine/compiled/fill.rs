@@ -44,7 +44,7 @@ impl<'e> Sink<'e> for Into<'_> {
 
     fn number(&mut self, number: &'e Number) {
         match number.as_u64() {
-            Some(number) => self.texts.display(self.field, number),
+            Some(number) => self.texts.whole(self.field, number),
             None => self.texts.display(self.field, number),
         }
     }
@@ -56,12 +56,17 @@ impl<'e> Sink<'e> for Into<'_> {
 
 /// Fills the texts from a foreign event. `joined` is a buffer for names made of two.
 pub(crate) fn foreign(json: &Json, fields: &Fields, texts: &mut Texts, joined: &mut String) {
-    if let Some(field) = fields.everything {
-        taxonomy::gather(json, &mut Into { texts, field });
-    }
-    let Some(root) = json.as_object() else { return };
+    let Some(root) = json.as_object() else {
+        if let Some(field) = fields.everything {
+            taxonomy::gather(json, &mut Into { texts, field });
+        }
+        return;
+    };
     let mut walk = Walk { fields, texts, joined };
-    walk.map(root);
+    match fields.everything {
+        Some(everything) => root.iter().for_each(|(key, value)| walk.both(key, value, everything)),
+        None => walk.map(root),
+    }
     // A path leads through maps and lists; most events are flat.
     let nested = !fields.dotted.is_empty()
         && root.values().any(|value| matches!(value, Json::Object(_) | Json::Array(_)));
@@ -98,6 +103,18 @@ impl Walk<'_> {
             let mut into = Into { texts: self.texts, field: *field };
             into.mark();
             taxonomy::take(value, &mut into);
+        }
+    }
+
+    /// Takes the value of a root key for keywords too; most are plain, and copied once.
+    fn both(&mut self, name: &str, value: &Json, everything: u32) {
+        let count = self.texts.count();
+        taxonomy::gather(value, &mut Into { texts: self.texts, field: everything });
+        let plain = matches!(value, Json::String(_) | Json::Number(_) | Json::Bool(_));
+        match self.fields.by_name.get(name) {
+            Some(field) if plain && self.texts.count() == count + 1 => self.texts.again(*field),
+            Some(_) => self.offer(name, value),
+            None => {}
         }
     }
 

@@ -1,17 +1,15 @@
 //! Everything that all rules of a plan seek in one field, sought at once.
 //!
-//! Whole values and numbers are looked up; parts are found by one Aho-Corasick automaton over
-//! the folded text. It is a contiguous NFA: a full DFA would cost twenty times the memory for a
-//! few per cent of speed. A part that must stand at the begin or end is found anywhere first and
-//! its place checked after, which costs less than automata of its own.
+//! Whole values, numbers and last parts of a path are looked up; parts are found by their rarest
+//! bytes ([`Grams`]). A part that must stand at the begin or end is found anywhere first and its
+//! place checked after, but for the end that rules ask for most, `\name.exe`: whether a path
+//! ends so is answered by what follows its last separator.
 
 use std::collections::{BTreeMap, HashMap};
 
-use aho_corasick::automaton::Automaton;
-use aho_corasick::nfa::contiguous::NFA;
-use aho_corasick::{Anchored, MatchKind};
 use foldhash::fast::RandomState;
 
+use super::grams::Grams;
 use super::texts::index;
 use crate::matcher::Text;
 
@@ -30,123 +28,139 @@ pub(crate) enum Look {
     Number(u64),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Begin,
-    End,
-    Inside,
+impl Look {
+    /// Whether it is found by looking up rather than by searching.
+    pub(crate) fn is_cheap(&self) -> bool {
+        match self {
+            Self::Exact(_) | Self::Number(_) => true,
+            Self::End(text) => tail(text) == Some(text),
+            Self::Begin(_) | Self::Inside(_) => false,
+        }
+    }
+
+    /// Bytes of its text.
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Self::Exact(text) | Self::Begin(text) | Self::End(text) | Self::Inside(text) => text.len(),
+            Self::Number(_) => 0,
+        }
+    }
+
+    /// Whether the text is so, asked by itself.
+    pub(crate) fn fits(&self, text: Text<'_>) -> bool {
+        match self {
+            _ if text.null => false,
+            Self::Exact(want) => text.folded == want,
+            Self::Begin(want) => text.folded.starts_with(want.as_str()),
+            Self::End(want) => text.folded.ends_with(want.as_str()),
+            Self::Inside(want) => text.folded.contains(want.as_str()),
+            Self::Number(want) => text.number().is_some_and(|number| bits(number) == *want),
+        }
+    }
 }
 
-type Span = (u32, u32);
-
-/// The automata of one field.
+/// What one field is searched for; looks have numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
-    exact: HashMap<Box<str>, Span, RandomState>,
-    numbers: HashMap<u64, Span, RandomState>,
-    parts: Option<NFA>,
-    /// By pattern of `parts`: its hits.
-    by_pattern: Vec<Span>,
-    hits: Vec<(Place, u32)>,
+    exact: Whole,
+    /// Ends that begin with a separator and have no other.
+    tails: Whole,
+    numbers: HashMap<u64, u32, RandomState>,
+    parts: Option<Grams>,
+    /// By text of `parts`.
+    places: Vec<Places>,
+}
+
+/// The looks for one text, by where it must stand.
+#[derive(Clone, Copy, Debug, Default)]
+struct Places {
+    begin: Option<u32>,
+    end: Option<u32>,
+    inside: Option<u32>,
+}
+
+/// Whole texts, looked up.
+#[derive(Debug, Default)]
+struct Whole {
+    texts: HashMap<Box<str>, u32, RandomState>,
+    /// A bit per length that there is; most values are told by it.
+    lengths: u64,
+}
+
+impl Whole {
+    fn insert(&mut self, text: String, look: u32) {
+        self.lengths |= length(&text);
+        self.texts.insert(text.into_boxed_str(), look);
+    }
+
+    fn get(&self, text: &str) -> Option<u32> {
+        (self.lengths & length(text) != 0).then(|| self.texts.get(text).copied()).flatten()
+    }
+}
+
+fn length(text: &str) -> u64 {
+    1 << text.len().min(63)
 }
 
 /// A lane being built.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
-    exact: BTreeMap<String, Vec<u32>>,
-    numbers: BTreeMap<u64, Vec<u32>>,
-    parts: BTreeMap<String, Vec<(Place, u32)>>,
+    lane: Lane,
+    parts: BTreeMap<String, Places>,
 }
 
 impl Looks {
-    /// Lets `look` hit `atom`.
-    pub(crate) fn add(&mut self, look: Look, atom: u32) {
-        let (text, place) = match look {
-            Look::Exact(text) => return self.exact.entry(text).or_default().push(atom),
-            Look::Number(bits) => return self.numbers.entry(bits).or_default().push(atom),
-            Look::Begin(text) => (text, Place::Begin),
-            Look::End(text) => (text, Place::End),
-            Look::Inside(text) => (text, Place::Inside),
-        };
-        self.parts.entry(text).or_default().push((place, atom));
+    /// Seeks `look` under this number; each is added once.
+    pub(crate) fn add(&mut self, look: Look, number: u32) {
+        let is_cheap = look.is_cheap();
+        match look {
+            Look::Exact(text) => self.lane.exact.insert(text, number),
+            Look::Number(bits) => _ = self.lane.numbers.insert(bits, number),
+            Look::End(text) if is_cheap => self.lane.tails.insert(text, number),
+            Look::Begin(text) => self.parts.entry(text).or_default().begin = Some(number),
+            Look::End(text) => self.parts.entry(text).or_default().end = Some(number),
+            Look::Inside(text) => self.parts.entry(text).or_default().inside = Some(number),
+        }
     }
 
-    /// Builds the lane; `None` where no automaton can hold the parts.
-    pub(crate) fn build(self) -> Option<Lane> {
-        let mut lane = Lane::default();
-        for (text, atoms) in self.exact {
-            let span = lane.keep(atoms.into_iter().map(|atom| (Place::Inside, atom)));
-            lane.exact.insert(text.into_boxed_str(), span);
+    /// Builds the lane.
+    pub(crate) fn build(self) -> Lane {
+        let mut lane = self.lane;
+        if !self.parts.is_empty() {
+            lane.parts = Some(Grams::new(self.parts.keys().map(String::as_str)));
         }
-        for (bits, atoms) in self.numbers {
-            let span = lane.keep(atoms.into_iter().map(|atom| (Place::Inside, atom)));
-            lane.numbers.insert(bits, span);
-        }
-        if self.parts.is_empty() {
-            return Some(lane);
-        }
-        lane.parts = Some(NFA::builder().match_kind(MatchKind::Standard).build(self.parts.keys()).ok()?);
-        for hits in self.parts.into_values() {
-            let span = lane.keep(hits.into_iter());
-            lane.by_pattern.push(span);
-        }
-        Some(lane)
+        lane.places = self.parts.into_values().collect();
+        lane
     }
 }
 
 impl Lane {
-    fn keep(&mut self, hits: impl Iterator<Item = (Place, u32)>) -> Span {
-        let from = self.hits.len();
-        self.hits.extend(hits);
-        let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        (number(from), number(self.hits.len()))
-    }
-
-    fn hits(&self, span: Span) -> &[(Place, u32)] {
-        self.hits.get(index(span.0)..index(span.1)).unwrap_or_default()
-    }
-
-    /// Tells every atom that the text hits, some of them several times.
+    /// Tells every look that the text hits, some of them several times.
     pub(crate) fn scan(&self, text: Text<'_>, hit: &mut impl FnMut(u32)) {
-        if !self.exact.is_empty()
-            && let Some(span) = self.exact.get(text.folded)
-        {
-            self.hits(*span).iter().for_each(|(_, atom)| hit(*atom));
+        if self.exact.lengths != 0 {
+            self.exact.get(text.folded).into_iter().for_each(&mut *hit);
         }
-        if !self.numbers.is_empty()
-            && let Some(span) = text.number().and_then(|number| self.numbers.get(&bits(number)))
-        {
-            self.hits(*span).iter().for_each(|(_, atom)| hit(*atom));
+        if self.tails.lengths != 0 {
+            tail(text.folded).and_then(|tail| self.tails.get(tail)).into_iter().for_each(&mut *hit);
         }
-        if let Some(parts) = &self.parts {
-            self.seek(parts, text.folded.as_bytes(), hit);
+        if !self.numbers.is_empty() {
+            let same = text.number().and_then(|number| self.numbers.get(&bits(number)));
+            same.copied().into_iter().for_each(&mut *hit);
         }
+        let Some(parts) = &self.parts else { return };
+        parts.find(text.folded.as_bytes(), &mut |found| {
+            let Some(places) = self.places.get(index(found.which)) else { return };
+            let begin = places.begin.filter(|_| found.begin == 0);
+            let end = places.end.filter(|_| found.end == text.folded.len());
+            [places.inside, begin, end].into_iter().flatten().for_each(&mut *hit);
+        });
     }
+}
 
-    fn seek(&self, parts: &NFA, text: &[u8], hit: &mut impl FnMut(u32)) {
-        let Ok(mut state) = parts.start_state(Anchored::No) else { return };
-        for (at, byte) in text.iter().enumerate() {
-            state = parts.next_state(Anchored::No, state, *byte);
-            if !parts.is_special(state) || !parts.is_match(state) {
-                continue;
-            }
-            let end = at + 1;
-            for nth in 0..parts.match_len(state) {
-                let pattern = parts.match_pattern(state, nth);
-                let Some(span) = self.by_pattern.get(pattern.as_usize()) else { continue };
-                for (place, atom) in self.hits(*span) {
-                    let fits = match place {
-                        Place::Inside => true,
-                        Place::End => end == text.len(),
-                        Place::Begin => end == parts.pattern_len(pattern),
-                    };
-                    if fits {
-                        hit(*atom);
-                    }
-                }
-            }
-        }
-    }
+/// The last separator of a path and what follows it.
+fn tail(text: &str) -> Option<&str> {
+    let at = text.bytes().rposition(|byte| byte == b'\\' || byte == b'/')?;
+    text.get(at..)
 }
 
 /// Equal numbers have equal bits: minus zero is zero.

@@ -1,28 +1,33 @@
 //! The quick way: all rules that events of one kind can meet, compiled into one plan.
 //!
-//! Every text test of every rule becomes an atom; equal ones are one. The texts of an event are
-//! sought once per field, whatever the number of rules ([`lane`]); atoms that are hit wake the
-//! rules that hang on them ([`witness`]); only woken rules are evaluated, as tests of known bits
-//! ([`program`]). Regexes, networks and comparisons are asked when a rule asks, once per event.
+//! The tests of rules become atoms, which are made of looks at one field; equal ones are one. The
+//! texts of an event are sought once per field, whatever the number of rules ([`lane`]); looks that
+//! hit wake the rules that hang on them ([`witness`]); only woken rules are evaluated ([`program`]). Regexes are asked when the text has a literal that they need ([`need`]), networks
+//! and comparisons when a rule asks, all once per event.
 //! Where no rule fires, nothing is allocated once the buffers have grown.
 //! Invariant: fires exactly the rules that the plain way fires; tests hold them together.
 
 mod build;
 mod fill;
+mod grams;
 mod lane;
+mod need;
 mod program;
+mod settle;
 mod texts;
 mod witness;
 
 pub(crate) use build::Builder;
 
-use watchpost_model::Event;
 use watchpost_model::field::sigma::Class;
+use watchpost_model::{Event, FieldId};
 
 use fill::Fields;
 use lane::Lane;
 use program::{Known, NodeId, Program};
 use texts::{Texts, index};
+
+use crate::matcher::{Had, Slot};
 
 /// Rules compiled together.
 #[derive(Debug)]
@@ -31,10 +36,25 @@ pub(crate) struct Plan {
     /// By field.
     lanes: Vec<Lane>,
     program: Program,
-    /// By atom: the entries that it wakes.
-    wakes: Vec<Box<[u32]>>,
+    wakes: Wakes,
     always: Vec<u32>,
     entries: Vec<Entry>,
+}
+
+/// Which entries each look wakes.
+#[derive(Debug, Default)]
+struct Wakes {
+    /// By look: where its entries begin; one more at the end.
+    starts: Vec<u32>,
+    entries: Vec<u32>,
+}
+
+impl Wakes {
+    fn of(&self, look: u32) -> &[u32] {
+        let at = index(look);
+        let Some([from, to]) = self.starts.get(at..at + 2) else { return &[] };
+        self.entries.get(index(*from)..index(*to)).unwrap_or_default()
+    }
 }
 
 /// A rule of a plan, seen as one class of event.
@@ -54,6 +74,36 @@ pub(crate) struct Scratch {
     woken: Vec<u32>,
     awake: Vec<bool>,
     fired: Vec<u32>,
+}
+
+/// An event as it was taken apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken<'s> {
+    fields: &'s Fields,
+    texts: &'s Texts,
+}
+
+impl<'s> Taken<'s> {
+    /// What a foreign event has under the name, or an audit record that has no field for it;
+    /// nothing where no rule of the plan asks for the name.
+    pub(crate) fn named(&self, name: &str) -> Option<Slot<'s>> {
+        self.fields.by_name.get(name).map(|field| self.slot(*field))
+    }
+
+    /// What an event of ours has in the field; nothing where no rule of the plan asks for it.
+    pub(crate) fn field(&self, field: FieldId) -> Option<Slot<'s>> {
+        self.fields.by_field.get(usize::from(field.0)).copied().flatten().map(|field| self.slot(field))
+    }
+
+    /// Every text of the event, if a rule of the plan asks for them.
+    pub(crate) fn everything(&self) -> Option<Slot<'s>> {
+        self.fields.everything.map(|field| self.slot(field))
+    }
+
+    fn slot(&self, field: u32) -> Slot<'s> {
+        let texts = self.texts;
+        Slot { present: texts.is_present(field), values: texts.values(field).map(Had::of).collect() }
+    }
 }
 
 impl Plan {
@@ -77,14 +127,19 @@ impl Plan {
         self.run(scratch)
     }
 
-    /// The entry that fired as the nth, in the order of rules.
-    pub(crate) fn fired(&self, scratch: &Scratch, nth: usize) -> Option<Entry> {
-        self.entries.get(index(*scratch.fired.get(nth)?)).copied()
+    /// The entries that fired, in the order of rules.
+    pub(crate) fn fired(&self, scratch: &Scratch) -> impl Iterator<Item = Entry> {
+        scratch.fired.iter().filter_map(|at| self.entries.get(index(*at)).copied())
+    }
+
+    /// What was taken from the event that the rules were held against last.
+    pub(crate) fn taken<'s>(&'s self, scratch: &'s Scratch) -> Taken<'s> {
+        Taken { fields: &self.fields, texts: &scratch.texts }
     }
 
     fn run(&self, scratch: &mut Scratch) -> u64 {
         let Scratch { texts, known, woken, awake, fired, .. } = scratch;
-        known.reset(self.program.atoms.len());
+        known.reset(&self.program);
         woken.clear();
         fired.clear();
         if awake.len() < self.entries.len() {
@@ -93,9 +148,9 @@ impl Plan {
         for field in texts.filled() {
             let Some(lane) = self.lanes.get(index(*field)) else { continue };
             for text in texts.values(*field).filter(|text| !text.null) {
-                lane.scan(text, &mut |atom| {
-                    if known.hit(atom, &self.program) {
-                        self.wake(atom, woken, awake);
+                lane.scan(text, &mut |look| {
+                    if known.hit(look) {
+                        self.wake(look, woken, awake);
                     }
                 });
             }
@@ -113,8 +168,8 @@ impl Plan {
         u64::try_from(woken.len() + self.always.len()).unwrap_or(u64::MAX)
     }
 
-    fn wake(&self, atom: u32, woken: &mut Vec<u32>, awake: &mut [bool]) {
-        for at in self.wakes.get(index(atom)).into_iter().flatten() {
+    fn wake(&self, look: u32, woken: &mut Vec<u32>, awake: &mut [bool]) {
+        for at in self.wakes.of(look) {
             if let Some(awake) = awake.get_mut(index(*at))
                 && !*awake
             {

@@ -61,6 +61,9 @@ fn item() -> impl Strategy<Value = String> {
         "a|gte: 1",
         "b|lt: 1",
         "a|re: 'x.*y'",
+        "b|re: 'XY'",
+        "b|re|i: 'XY'",
+        "a|re: '(xx|yy)[^1]'",
         "b|re|i: ['^x', 'y$']",
         "a|fieldref: b",
         "a|fieldref|contains: b",
@@ -139,6 +142,12 @@ fn value() -> impl Strategy<Value = Json> {
         1 => leaf().prop_map(|leaf| json!({"#text": leaf})),
         1 => leaf().prop_map(|leaf| json!({"e": leaf})),
     ]
+}
+
+/// What fired and why.
+fn told(detector: &mut Detector, subject: &Subject<'_>) -> Vec<String> {
+    let found = detector.observe(subject, EventRef { frame: 1, index: 0 }, Timestamp::EPOCH);
+    found.iter().map(|finding| format!("{} {:?}", finding.rule.meta.id, finding.matched)).collect()
 }
 
 fn ids(detector: &mut Detector, subject: &Subject<'_>) -> Vec<String> {
@@ -222,7 +231,7 @@ proptest! {
             }
             for logsource in [None, linux.as_ref()] {
                 let subject = Subject::Foreign { json: &event, logsource };
-                prop_assert_eq!(ids(&mut quick, &subject), ids(&mut plain, &subject), "{}", &event);
+                prop_assert_eq!(told(&mut quick, &subject), told(&mut plain, &subject), "{}", &event);
             }
         }
     }
@@ -245,7 +254,7 @@ proptest! {
         event.record.set(field::DESTINATION_PORT, port);
         event.record.set(field::EVENT_PROVIDER, "sshd");
         let subject = Subject::Typed(&event);
-        prop_assert_eq!(ids(&mut Detector::new(&set), &subject), ids(&mut Detector::plain(&set), &subject));
+        prop_assert_eq!(told(&mut Detector::new(&set), &subject), told(&mut Detector::plain(&set), &subject));
     }
 
     #[test]

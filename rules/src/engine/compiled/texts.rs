@@ -66,6 +66,11 @@ impl Texts {
         &self.filled
     }
 
+    /// Values taken so far, of all fields.
+    pub(crate) const fn count(&self) -> usize {
+        self.values.len()
+    }
+
     /// Whether the event has the field.
     pub(crate) fn is_present(&self, field: u32) -> bool {
         self.slot(field).present
@@ -123,6 +128,30 @@ impl Texts {
         self.close(field, from, false);
     }
 
+    /// Adds a number.
+    pub(crate) fn whole(&mut self, field: u32, number: u64) {
+        // From the last digit on; u64::MAX has twenty.
+        let (mut digits, mut at, mut left) = ([b'0'; 20], 20, number);
+        while left > 0 || at == 20 {
+            at -= 1;
+            if let (Some(digit), Ok(last)) = (digits.get_mut(at), u8::try_from(left % 10)) {
+                *digit += last;
+            }
+            left /= 10;
+        }
+        self.text(
+            field,
+            digits.get(at..).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default(),
+        );
+    }
+
+    /// Adds the value that was added last, whatever its field, to this field too.
+    pub(crate) fn again(&mut self, field: u32) {
+        if let Some(value) = self.values.last().filter(|_| !self.is_full(field)) {
+            self.link(field, Value { next: NONE, ..*value });
+        }
+    }
+
     /// Adds a null.
     pub(crate) fn null(&mut self, field: u32) {
         if !self.is_full(field) {
@@ -135,10 +164,14 @@ impl Texts {
     }
 
     fn close(&mut self, field: u32, from: (usize, usize), null: bool) {
-        self.mark(field);
-        let at = u32::try_from(self.values.len()).unwrap_or(NONE);
         let raw = (from.0, self.raw.len());
-        self.values.push(Value { raw, folded: (from.1, self.folded.len()), null, next: NONE });
+        self.link(field, Value { raw, folded: (from.1, self.folded.len()), null, next: NONE });
+    }
+
+    fn link(&mut self, field: u32, value: Value) {
+        self.mark(field);
+        let at = number(self.values.len());
+        self.values.push(value);
         let Some(slot) = self.slots.get_mut(index(field)) else { return };
         let last = std::mem::replace(&mut slot.last, at);
         slot.count += 1;
@@ -157,4 +190,9 @@ impl Texts {
 /// A number of ours as a position.
 pub(crate) fn index(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// A position as a number of ours. Rule files are bounded far below the limit.
+pub(crate) fn number(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }

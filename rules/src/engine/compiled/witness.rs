@@ -18,7 +18,7 @@ const MOST_ATOMS: usize = 4_096;
 pub(crate) fn cost(look: &Look) -> u64 {
     let part = |text: &str| {
         let length = u64::try_from(text.len()).unwrap_or(u64::MAX).max(1);
-        20 + 60_000 / length.saturating_pow(3)
+        20 + 60_000 / length.saturating_pow(3) + if length < 3 { 50_000 } else { 0 }
     };
     match look {
         Look::Exact(_) => 20,
@@ -46,7 +46,7 @@ impl Finder<'_> {
         let program = self.program;
         let found = match program.nodes.get(index(node)) {
             Some(Node::Atom(atom)) => match program.atoms.get(index(*atom)) {
-                Some(Atom::Eager | Atom::Gated(..)) => {
+                Some(Atom::Looks(..) | Atom::Gated(..)) => {
                     Some((self.costs.get(index(*atom)).copied().unwrap_or(0), vec![*atom]))
                 }
                 _ => None,

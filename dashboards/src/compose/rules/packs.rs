@@ -1,0 +1,142 @@
+//! `rules pack`: keys, signing, checking.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use watchpost_rules::pack::{self, SecretKey};
+use watchpost_rules::{RuleSet, Source};
+
+use super::{Error, Pack, load, read};
+use crate::compose::detect;
+use crate::words::Lang;
+use crate::words::rules::{Words, words};
+use crate::{clock, private};
+
+pub(super) fn run(command: &Pack, lang: Lang, out: &mut dyn Write) -> Result<bool, Error> {
+    let words = words(lang);
+    match command {
+        Pack::Key { key } => make_key(key, words, out),
+        Pack::Sign { key, dir, out: file } => sign(key, dir, file, words, out),
+        Pack::Verify { key, pack } => verify(key, pack, words, out),
+    }
+}
+
+fn used(path: &Path) -> impl Fn(pack::Error) -> Error {
+    let path = path.display().to_string();
+    move |source| Error::Pack { path: path.clone(), source }
+}
+
+fn make_key(path: &Path, words: &Words, out: &mut dyn Write) -> Result<bool, Error> {
+    let failed = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::Make { path, source }
+    };
+    if path.exists() {
+        return Err(failed(path)(std::io::ErrorKind::AlreadyExists.into()));
+    }
+    let pem = SecretKey::generate().map_err(used(path))?;
+    let public = SecretKey::parse(&pem).map_err(used(path))?.public();
+    let beside = PathBuf::from(format!("{}.pub", path.display()));
+    private::write(path, &pem).map_err(failed(path))?;
+    let text = format!("untrusted comment: rules key {}\n{public}\n", public.number());
+    std::fs::write(&beside, text).map_err(failed(&beside))?;
+    let names = [path, &beside].map(|path| path.display().to_string());
+    let [secret, open] = names;
+    writeln!(out, "{}", (words.key_made)(&secret, &open, &public.to_string()))?;
+    Ok(true)
+}
+
+fn sign(key: &Path, dir: &Path, file: &Path, words: &Words, out: &mut dyn Write) -> Result<bool, Error> {
+    if !dir.is_dir() {
+        return Err(Error::NotFound { path: dir.to_path_buf() });
+    }
+    let secret = SecretKey::parse(&read(key)?).map_err(used(key))?;
+    let (found, unread) = pack::read_paths(&[dir.to_path_buf()]);
+    let sources: Vec<Source> = found.into_iter().map(|source| within(dir, source)).collect();
+    let set = RuleSet::load(&sources);
+    // Placeholders are for the site that uses the pack to fill, so they do not stop the maker.
+    let is_placeholder = |reason: &str| reason.contains("needs values for the placeholder");
+    let wrong: Vec<String> = unread
+        .iter()
+        .chain(set.rejected())
+        .filter(|one| !is_placeholder(&one.reason))
+        .map(detect::said)
+        .collect();
+    if !wrong.is_empty() {
+        return Err(Error::Rejected { said: wrong.join("\n") });
+    }
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    let sealed = pack::seal(&name, clock::now(), &sources, &secret).map_err(used(dir))?;
+    std::fs::write(file, sealed).map_err(|source| Error::Make { path: file.to_path_buf(), source })?;
+    let shown = file.display().to_string();
+    writeln!(out, "{}", (words.signed)(&shown, sources.len(), &secret.public().number(), set.hash()))?;
+    Ok(true)
+}
+
+/// A file under its name relative to the folder.
+fn within(dir: &Path, source: Source) -> Source {
+    let name = Path::new(&source.name).strip_prefix(dir).map(|name| name.display().to_string());
+    Source { name: name.unwrap_or(source.name), text: source.text }
+}
+
+fn verify(keys: &[String], file: &Path, words: &Words, out: &mut dyn Write) -> Result<bool, Error> {
+    let trusted = load::keys(keys)?;
+    let read = |source| Error::Read { path: file.to_path_buf(), source };
+    let opened = match pack::open(&std::fs::read(file).map_err(read)?, &trusted) {
+        Ok(opened) => opened,
+        Err(error) => {
+            writeln!(out, "{}: {error}", file.display())?;
+            return Ok(false);
+        }
+    };
+    let set = RuleSet::load(&opened.files);
+    let made = opened.made.to_string();
+    writeln!(
+        out,
+        "{}",
+        (words.verified)(&opened.name, &made, &opened.signer, set.rules().len(), set.hash())
+    )?;
+    for rejected in set.rejected() {
+        writeln!(out, "{}", detect::said(rejected))?;
+    }
+    Ok(set.rejected().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(command: &Pack) -> Result<(bool, String), Error> {
+        let mut out = Vec::new();
+        let good = run(command, Lang::En, &mut out)?;
+        Ok((good, String::from_utf8(out).unwrap()))
+    }
+
+    #[test]
+    fn a_folder_is_signed_checked_and_a_change_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(path("rules/deep")).unwrap();
+        let rule = "title: A\nid: a\nlogsource: {category: dns}\ndetection: {s: {query: x}, condition: s}\n";
+        std::fs::write(path("rules/deep/a.yml"), rule).unwrap();
+        said(&Pack::Key { key: path("key") }).unwrap();
+        assert!(said(&Pack::Key { key: path("key") }).is_err(), "a key is never overwritten");
+        let sign = Pack::Sign { key: path("key"), dir: path("rules"), out: path("ours.wpack") };
+        let (_, first) = said(&sign).unwrap();
+        assert!(first.contains("1 files signed by key"), "{first}");
+        let public = path("key.pub").display().to_string();
+        let verify = Pack::Verify { key: vec![public.clone()], pack: path("ours.wpack") };
+        let (good, text) = said(&verify).unwrap();
+        assert!(good && text.contains("1 rules"), "{text}");
+        let (_, set) = first.rsplit_once(' ').unwrap();
+        assert!(text.contains(set.trim()), "the same set by the same hash");
+
+        let mut bytes = std::fs::read(path("ours.wpack")).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(path("ours.wpack"), bytes).unwrap();
+        let (good, text) = said(&verify).unwrap();
+        assert!(!good && text.contains("was changed"), "{text}");
+        std::fs::write(path("rules/bad.yml"), "title: [").unwrap();
+        assert!(matches!(said(&sign), Err(Error::Rejected { said }) if said.contains("bad.yml")));
+    }
+}
