@@ -330,7 +330,10 @@ fn note_header(event: &mut Event, header: &Header<'_>) {
             record.set(field, text);
         }
     }
-    record.set_some(f::PROCESS_PID, header.pid.parse::<u32>().ok());
+    // Some messages tell of another process than the one that wrote them.
+    if record.get(f::PROCESS_PID).is_none() {
+        record.set_some(f::PROCESS_PID, header.pid.parse::<u32>().ok());
+    }
     if !header.app.is_empty() && record.get(f::PROCESS_NAME).is_none() {
         record.set(f::PROCESS_NAME, header.app);
     }
