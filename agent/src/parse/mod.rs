@@ -31,7 +31,7 @@ pub use stamp::Reference;
 pub use syslog::{Header, header};
 
 use watchpost_model::event::{Auth, Log};
-use watchpost_model::{Event, Timestamp, field as f};
+use watchpost_model::{Event, Kind, Timestamp, field as f};
 
 use crate::audit::{Joiner, Record};
 
@@ -216,7 +216,7 @@ impl Reader {
             return self.joiner.take(record, reference.now);
         }
         if self.format == Format::Structured
-            && line.text.contains("yslog")
+            && (line.text.contains("yslog") || line.text.contains("dataset"))
             && let Some(events) = self.unwrap(line, reference)
         {
             return events;
@@ -228,10 +228,11 @@ impl Reader {
         vec![parsed.event; usize::from(parsed.times)]
     }
 
-    /// The events of a message that a forwarder has wrapped in JSON; `None` where it has not.
+    /// The events of a message that a forwarder has wrapped in JSON, or the event of ours that an
+    /// offline run has written; `None` where the line is neither.
     fn unwrap(&mut self, line: Line<'_>, reference: &Reference) -> Option<Vec<Event>> {
         let json = serde_json::from_str(line.text).ok()?;
-        self.take_json(&json, reference)
+        self.take_json(&json, reference).or_else(|| Some(vec![ours(&json)?]))
     }
 
     /// The events of a syslog message that is wrapped in a JSON object, read by the parser of the
@@ -319,6 +320,12 @@ fn unfold(text: &str) -> (&str, u16) {
     folded.map_or((text, 1), |(inner, count)| {
         (inner, u16::try_from(count).unwrap_or(MOST_REPEATS).clamp(1, MOST_REPEATS))
     })
+}
+
+/// An event as our own offline commands write it. What an agent says of itself and its host is said
+/// by that agent alone: a line in a file is no word of it.
+fn ours(json: &serde_json::Value) -> Option<Event> {
+    Event::from_json(json).filter(|event| !matches!(event.kind, Kind::HostState | Kind::Loss))
 }
 
 fn note_header(event: &mut Event, header: &Header<'_>) {
