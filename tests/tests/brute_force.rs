@@ -1,10 +1,7 @@
 //! Sources of brute force in a real log, counted by someone else, against a plain Sigma correlation
 //! over our own parser: exactly those, whatever the order in which lines come.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::borrow::Borrow;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use watchpost_agent::commands::logs;
 use watchpost_model::Event;
@@ -29,16 +26,6 @@ correlation:
   condition: {gte: 5}
 ";
 
-fn data(path: &str) -> Option<PathBuf> {
-    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data"));
-    let file = std::env::var_os("WATCHPOST_TEST_DATA").map_or_else(beside, PathBuf::from).join(path);
-    if file.exists() {
-        return Some(file);
-    }
-    println!("SKIPPED: no test data at {path}; set WATCHPOST_TEST_DATA");
-    None
-}
-
 /// The last version of every finding: group, second, count.
 fn found(events: &[(u32, Event)]) -> Vec<(String, i64, Option<u64>)> {
     let set = RuleSet::load(&[Source { name: "five.yml".into(), text: RULES.into() }]);
@@ -55,17 +42,17 @@ fn found(events: &[(u32, Event)]) -> Vec<(String, i64, Option<u64>)> {
 
 #[test]
 fn a_plain_correlation_finds_exactly_the_sources_that_someone_else_counted() {
-    let (Some(log), Some(expected)) =
-        (data("logs/benign/ssh_auth_mixed.log.zst"), data("logs/benign/ssh_auth_mixed.expected.json"))
-    else {
+    let Some(data) = watchpost_tests::test_data() else {
+        watchpost_tests::skipped("brute_force", "no test data; set WATCHPOST_TEST_DATA");
         return;
     };
+    let log = data.join("logs/benign/ssh_auth_mixed.log.zst");
+    let expected = data.join("logs/benign/ssh_auth_mixed.expected.json");
     let plain = tempfile::NamedTempFile::new().unwrap();
     zstd::stream::copy_decode(std::fs::File::open(log).unwrap(), plain.as_file()).unwrap();
     let mut events: Vec<(u32, Event)> = Vec::new();
     logs::each("auth", plain.path(), &mut |event| {
-        let event: &Event = event.borrow();
-        events.push((u32::try_from(events.len()).unwrap(), event.clone()));
+        events.push((u32::try_from(events.len()).unwrap(), event));
         Ok(())
     })
     .unwrap();

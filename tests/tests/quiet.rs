@@ -185,8 +185,8 @@ fn see_logs(data: &Path, set: &RuleSet, tally: &mut Tally) {
         if name.starts_with("apache_access") && name.ends_with(".zst") {
             let text = unpacked(&path, folder.path());
             let mut watch = Watch::new(&path, set, tally);
-            let mut take = |event: &Event| {
-                watch.see(event);
+            let mut take = |event: Event| {
+                watch.see(&event);
                 Ok(())
             };
             logs::each("apache", &text, &mut take).unwrap();

@@ -151,7 +151,7 @@ impl Watcher {
     fn listen(mut self, connector: &Connector, scan: Duration) {
         while !self.stop.is_stopped() {
             match connector.next(PATIENCE) {
-                Ok(Some(Notice::Exec(pid))) => self.tell(pid),
+                Ok(Some(Notice::Exec(pid))) => drop(self.tell(pid)),
                 Ok(Some(Notice::Exit(pid, status))) => self.tell_end(pid, Some(exit_code(status))),
                 Ok(Some(Notice::Overrun)) => {
                     self.counters.lose(Stage::Queue, 1);
@@ -170,11 +170,21 @@ impl Watcher {
 
     fn scan(mut self, span: Duration) {
         let mut known = self.all();
+        let mut fresh: HashMap<u32, String> = HashMap::new();
         while !self.stop.sleep(span) {
             let now = self.all();
+            // A process may have been met between its fork and its exec: look at it once more.
+            for (pid, told) in std::mem::take(&mut fresh) {
+                let same = known.get(&pid) == now.get(&pid);
+                if same && self.proc.snapshot(pid).is_some_and(|snapshot| snapshot.runs() != told) {
+                    self.tell(pid);
+                }
+            }
             for (pid, began) in &now {
-                if known.get(pid) != Some(began) {
-                    self.tell(*pid);
+                if known.get(pid) != Some(began)
+                    && let Some(runs) = self.tell(*pid)
+                {
+                    fresh.insert(*pid, runs);
                 }
             }
             for pid in known.keys().filter(|pid| !now.contains_key(pid)) {
@@ -188,11 +198,13 @@ impl Watcher {
         self.proc.pids().into_iter().filter_map(|pid| Some((pid, self.proc.began(pid)?))).collect()
     }
 
-    fn tell(&mut self, pid: u32) {
-        let Some(snapshot) = self.proc.snapshot(pid) else { return };
+    /// Tells the beginning of a process; gives what it ran.
+    fn tell(&mut self, pid: u32) -> Option<String> {
+        let snapshot = self.proc.snapshot(pid)?;
         if snapshot.parent == self.own || snapshot.pid == self.own {
-            return;
+            return None;
         }
+        let runs = snapshot.runs();
         let parent = self.proc.snapshot(snapshot.parent);
         let (pid, now) = (snapshot.pid, clock::now());
         let event = snapshot.event(parent, &mut self.users, now);
@@ -200,6 +212,7 @@ impl Watcher {
             self.told.insert(pid, Told::of(&event));
         }
         self.inlet.offer(event);
+        Some(runs)
     }
 
     /// Tells the end of a process whose beginning was told; `code` is absent where nobody knows it.

@@ -103,6 +103,11 @@ impl Proc {
 }
 
 impl Snapshot {
+    /// What it runs: changes when it becomes another program.
+    pub(super) fn runs(&self) -> String {
+        format!("{}\0{}", self.executable, self.command_line)
+    }
+
     /// The event of its beginning.
     pub(super) fn event(self, parent: Option<Self>, users: &mut Users, now: Timestamp) -> Event {
         let parent = parent.unwrap_or_default();

@@ -66,9 +66,33 @@ pub(crate) struct Lane {
     /// Ends that begin with a separator and have no other.
     tails: Whole,
     numbers: HashMap<u64, u32, RandomState>,
-    parts: Option<Grams>,
-    /// By text of `parts`.
+    parts: Option<Parts>,
+    /// Parts with letters beyond ASCII: rules name thousands, and few texts have one.
+    foreign: Option<Parts>,
+}
+
+/// Texts that are searched for.
+#[derive(Debug)]
+struct Parts {
+    grams: Grams,
+    /// By text.
     places: Vec<Places>,
+}
+
+impl Parts {
+    fn new(sought: BTreeMap<String, Places>) -> Option<Self> {
+        let grams = (!sought.is_empty()).then(|| Grams::new(sought.keys().map(String::as_str)))?;
+        Some(Self { grams, places: sought.into_values().collect() })
+    }
+
+    fn find(&self, text: &str, hit: &mut impl FnMut(u32)) {
+        self.grams.find(text.as_bytes(), &mut |found| {
+            let Some(places) = self.places.get(index(found.which)) else { return };
+            let begin = places.begin.filter(|_| found.begin == 0);
+            let end = places.end.filter(|_| found.end == text.len());
+            [places.inside, begin, end].into_iter().flatten().for_each(&mut *hit);
+        });
+    }
 }
 
 /// The looks for one text, by where it must stand.
@@ -125,12 +149,8 @@ impl Looks {
 
     /// Builds the lane.
     pub(crate) fn build(self) -> Lane {
-        let mut lane = self.lane;
-        if !self.parts.is_empty() {
-            lane.parts = Some(Grams::new(self.parts.keys().map(String::as_str)));
-        }
-        lane.places = self.parts.into_values().collect();
-        lane
+        let (parts, foreign) = self.parts.into_iter().partition(|(text, _)| text.is_ascii());
+        Lane { parts: Parts::new(parts), foreign: Parts::new(foreign), ..self.lane }
     }
 }
 
@@ -147,13 +167,12 @@ impl Lane {
             let same = text.number().and_then(|number| self.numbers.get(&bits(number)));
             same.copied().into_iter().for_each(&mut *hit);
         }
-        let Some(parts) = &self.parts else { return };
-        parts.find(text.folded.as_bytes(), &mut |found| {
-            let Some(places) = self.places.get(index(found.which)) else { return };
-            let begin = places.begin.filter(|_| found.begin == 0);
-            let end = places.end.filter(|_| found.end == text.folded.len());
-            [places.inside, begin, end].into_iter().flatten().for_each(&mut *hit);
-        });
+        if let Some(parts) = &self.parts {
+            parts.find(text.folded, hit);
+        }
+        if let Some(foreign) = self.foreign.as_ref().filter(|_| !text.folded.is_ascii()) {
+            foreign.find(text.folded, hit);
+        }
     }
 }
 
