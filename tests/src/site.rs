@@ -11,6 +11,9 @@ use crate::lan::Lan;
 use crate::patience::eventually;
 use crate::program::{self, Program};
 
+/// The collector's configuration, in the site's folder.
+const CONFIGURATION: &str = "collector.toml";
+
 /// Where the programs run.
 #[derive(Debug)]
 enum Place {
@@ -41,7 +44,18 @@ impl Site {
     #[expect(clippy::expect_used, reason = "a test fails by panic")]
     pub fn here() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        Self::build(Place::Here, free.expect("a free port").port())
+        Self::build(Place::Here, free.expect("a free port").port(), "")
+    }
+
+    /// The same, with a configuration of the collector (TOML).
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a test fails by panic")]
+    pub fn configured(configuration: &str) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        Self::build(Place::Here, free.expect("a free port").port(), configuration)
     }
 
     /// Starts a collector on the host `collector` of a network.
@@ -50,12 +64,13 @@ impl Site {
     /// When it does not come up.
     #[must_use]
     pub fn there(lan: Lan) -> Self {
-        Self::build(Place::There(lan), 7443)
+        Self::build(Place::There(lan), 7443, "")
     }
 
     #[expect(clippy::expect_used, reason = "a test fails by panic")]
-    fn build(place: Place, port: u16) -> Self {
+    fn build(place: Place, port: u16, configuration: &str) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(home.path().join(CONFIGURATION), configuration).expect("it is written");
         let collector = start_collector(home.path(), &place, port);
         let site = Self { home, place, port, collector, agent: None };
         site.wait_for_collector();
@@ -204,6 +219,7 @@ fn start_collector(home: &Path, place: &Place, port: u16) -> Program {
         Place::Here => Command::new(name),
         Place::There(lan) => lan.on("collector", name),
     };
+    command.arg("--config").arg(home.join(CONFIGURATION));
     command.arg("--data-dir").arg(home.join("collector")).args(["--listen", &address(place, port), "run"]);
     Program::spawn(command, &home.join("collector.log"))
 }

@@ -25,7 +25,7 @@ const UNSET: [&str; 3] = ["4294967295", "-1", "unset"];
 type Row = (&'static [&'static str], &'static str, &'static str, &'static str);
 
 const TABLE: &[Row] = &[
-    (&["EXECVE"], "process", "start", "exec"),
+    (&["EXECVE", "AUOMS_EXECVE"], "process", "start", "exec"),
     (&["USER_LOGIN"], "authentication", "start", "login"),
     (&["USER_AUTH"], "authentication", "info", "authenticated"),
     (&["USER_ACCT"], "authentication", "info", "account_checked"),
@@ -218,7 +218,8 @@ impl<'a> Records<'a> {
             fields.set_some(field, text.map(str::to_owned));
         }
         let arguments = self.arguments();
-        let title = || self.get("proctitle").or_else(|| self.get("cmd")).map(str::to_owned);
+        let titles = ["cmdline", "proctitle", "cmd"];
+        let title = || titles.iter().find_map(|key| self.get(key)).map(str::to_owned);
         let line = if arguments.is_empty() { title() } else { Some(arguments.join(" ")) };
         if let Some(line) = line {
             fields.set(f::MESSAGE, line.as_str());
@@ -251,7 +252,7 @@ impl<'a> Records<'a> {
             found.next().map(str::to_owned)
         };
         fields.set_some(f::USER_ID, self.get("auid").or_else(|| self.get("uid")).map(str::to_owned));
-        fields.set_some(f::USER_NAME, name(&["acct", "AUID", "UID"]));
+        fields.set_some(f::USER_NAME, name(&["acct", "AUID", "UID", "user"]));
         fields.set_some(f::USER_EFFECTIVE, name(&["EUID"]));
         fields.set_some(f::GROUP_NAME, name(&["grp"]));
         fields.set_some(f::AUTH_SESSION, name(&["ses"]));

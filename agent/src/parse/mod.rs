@@ -21,15 +21,17 @@ mod structured;
 mod su;
 mod sudo;
 mod syslog;
+mod sysmon;
 mod web;
 mod web_error;
+mod wrapped;
 
 pub use mask::mask;
 pub use stamp::Reference;
 pub use syslog::{Header, header};
 
 use watchpost_model::event::{Auth, Log};
-use watchpost_model::{Event, Timestamp, field as f};
+use watchpost_model::{Event, Kind, Timestamp, field as f};
 
 use crate::audit::{Joiner, Record};
 
@@ -170,6 +172,7 @@ fn parsers(app: &str, format: Format) -> &'static [&'static dyn Parser] {
         | "chpasswd" | "adduser" | "deluser" | "chage" | "chfn" | "chsh" => &[&account::Account, &pam::Pam],
         "cron" | "CRON" | "crond" | "crontab" | "anacron" => &[&cron::Cron, &pam::Pam],
         "login" => &[&su::Login, &pam::Pam],
+        "sysmon" => &[&sysmon::Sysmon],
         "kernel" => &[&firewall::Firewall],
         "dovecot" | "postfix" | "smtpd" | "exim" | "exim4" | "mysql" | "mysqld" | "mariadbd" | "named"
         | "pure-ftpd" | "proftpd" | "vsftpd" | "postgres" | "postgresql" | "redis" | "redis-server"
@@ -177,7 +180,7 @@ fn parsers(app: &str, format: Format) -> &'static [&'static dyn Parser] {
             &[&pam::Pam, &services::Services, &daemons::Daemons]
         }
         "" => &[],
-        _ => &[&pam::Pam],
+        _ => &[&pam::Pam, &sysmon::Sysmon],
     }
 }
 
@@ -212,11 +215,39 @@ impl Reader {
         {
             return self.joiner.take(record, reference.now);
         }
+        if self.format == Format::Structured
+            && (line.text.contains("yslog") || line.text.contains("dataset"))
+            && let Some(events) = self.unwrap(line, reference)
+        {
+            return events;
+        }
         if self.format == Format::Structured && structured::describes(line.text, &mut self.memory.columns) {
             return Vec::new();
         }
         let parsed = self.read(line, reference);
         vec![parsed.event; usize::from(parsed.times)]
+    }
+
+    /// The events of a message that a forwarder has wrapped in JSON, or the event of ours that an
+    /// offline run has written; `None` where the line is neither.
+    fn unwrap(&mut self, line: Line<'_>, reference: &Reference) -> Option<Vec<Event>> {
+        let json = serde_json::from_str(line.text).ok()?;
+        self.take_json(&json, reference).or_else(|| Some(vec![ours(&json)?]))
+    }
+
+    /// The events of a syslog message that is wrapped in a JSON object, read by the parser of the
+    /// program that wrote it, or as an audit record; `None` where the object wraps none.
+    pub fn take_json(&mut self, json: &serde_json::Value, reference: &Reference) -> Option<Vec<Event>> {
+        let header = wrapped::header(json, reference)?;
+        if header.message.starts_with("type=")
+            && let Some(record) = Record::parse(header.message)
+        {
+            let now = header.time.unwrap_or(reference.now);
+            return Some(self.joiner.take(record, now));
+        }
+        let original = mask(header.message);
+        let (event, times) = self.dispatch(header, &original, reference.now);
+        Some(vec![event; usize::from(times)])
     }
 
     /// The events whose other lines have not come in time.
@@ -291,6 +322,12 @@ fn unfold(text: &str) -> (&str, u16) {
     })
 }
 
+/// An event as our own offline commands write it. What an agent says of itself and its host is said
+/// by that agent alone: a line in a file is no word of it.
+fn ours(json: &serde_json::Value) -> Option<Event> {
+    Event::from_json(json).filter(|event| !matches!(event.kind, Kind::HostState | Kind::Loss))
+}
+
 fn note_header(event: &mut Event, header: &Header<'_>) {
     let record = &mut event.record;
     for (field, text) in
@@ -300,7 +337,10 @@ fn note_header(event: &mut Event, header: &Header<'_>) {
             record.set(field, text);
         }
     }
-    record.set_some(f::PROCESS_PID, header.pid.parse::<u32>().ok());
+    // Some messages tell of another process than the one that wrote them.
+    if record.get(f::PROCESS_PID).is_none() {
+        record.set_some(f::PROCESS_PID, header.pid.parse::<u32>().ok());
+    }
     if !header.app.is_empty() && record.get(f::PROCESS_NAME).is_none() {
         record.set(f::PROCESS_NAME, header.app);
     }

@@ -3,7 +3,8 @@
 //! An alert joins an open incident of its host when the attacker's address is the same, or one
 //! of them has no foreign address, and no more than [`MOST_GAP`] lies between them. What a host
 //! does by itself (a program started, a connection opened) has no foreign address, so it joins
-//! the story of the break-in before it. A drill's alerts meet only alerts of the same drill.
+//! the story of the break-in before it. So does what is done *to* the attacker's address: a victim
+//! that calls back is the next step, and who began stays the attacker. A drill's alerts meet only alerts of the same drill.
 //! Pure: candidates and time are arguments.
 
 use std::net::IpAddr;
@@ -63,7 +64,7 @@ impl Candidate {
         let near = alert.first_seen <= self.last_seen.plus(MOST_GAP)
             && alert.last_seen >= self.first_seen.minus(MOST_GAP);
         let same_attacker = match (self.attacker, foreign(&alert.attacker, &alert.host)) {
-            (Some(mine), Some(theirs)) => mine == theirs,
+            (Some(mine), Some(theirs)) => mine == theirs || alert.target.ip == Some(mine),
             _ => true,
         };
         near && same_attacker
@@ -111,6 +112,15 @@ pub fn open(alert: &Alert, now: Timestamp) -> Incident {
 
 /// Adds an alert, or what has become of one that is in it already.
 pub fn join(incident: &mut Incident, alert: &Alert) {
+    match foreign(&incident.attacker, &incident.host) {
+        // Between the same two, the other way round: who acted first is the attacker.
+        Some(attacker) if alert.target.ip == Some(attacker) => {
+            if alert.first_seen < incident.first_seen {
+                alert.attacker.clone_into(&mut incident.attacker);
+            }
+        }
+        _ => agree(&mut incident.attacker, alert, &incident.host),
+    }
     incident.severity = incident.severity.max(alert.severity);
     incident.first_seen = incident.first_seen.min(alert.first_seen);
     incident.last_seen = incident.last_seen.max(alert.last_seen);
@@ -119,7 +129,6 @@ pub fn join(incident: &mut Incident, alert: &Alert) {
         append(&mut incident.stages, tactic);
     }
     append(&mut incident.categories, &alert.rule.category);
-    agree(&mut incident.attacker, alert, &incident.host);
 }
 
 /// Closes an incident whose alerts all wait for nobody, and opens it again if one does.

@@ -107,3 +107,18 @@ fn a_settled_incident_closes_once_and_opens_again() {
     settle(&mut incident, true, at(10));
     assert_eq!(incident.closed, None);
 }
+
+#[test]
+fn a_victim_that_calls_back_is_a_step_of_the_same_story_whichever_is_heard_first() {
+    let party = |n: u8| Party { ip: Some(Ipv4Addr::new(198, 51, 100, n).into()), ..Party::default() };
+    let attack = Alert { target: party(2), ..alert(0, Some(1)) };
+    let callback = Alert { target: party(1), ..alert(1, Some(2)) };
+    for (first, second) in [(&attack, &callback), (&callback, &attack)] {
+        assert!(joins(first, second));
+        let mut incident = open(first, first.raised);
+        join(&mut incident, second);
+        assert_eq!(incident.attacker.ip, attack.attacker.ip, "who began");
+        assert_eq!(incident.alerts, [attack.id, callback.id], "in the order of events");
+    }
+    assert!(!joins(&attack, &Alert { target: party(4), ..alert(1, Some(3)) }), "strangers to it");
+}

@@ -10,6 +10,8 @@ pub(super) fn dialect(pairs: &Pairs) -> &'static Dialect {
         &EVE
     } else if first(pairs, "id.orig_h").is_some() {
         &ZEEK
+    } else if first(pairs, "Type") == Some("VMConnection") {
+        &CONNECTION
     } else if first(pairs, "request.remote_ip").is_some() && first(pairs, "request.uri").is_some() {
         &CADDY
     } else {
@@ -127,6 +129,24 @@ const ZEEK_FIELDS: &[(&str, FieldId)] = &[
     ("client", f::SSH_CLIENT),
     ("server", f::SSH_SERVER),
 ];
+
+/// Connections with the program that holds them, as a cloud's agent sums them up.
+static CONNECTION: Dialect = Dialect {
+    provider: "vmconnection",
+    time: &["TimeGenerated"],
+    kinds: &[("DestinationIp", "", Kind::Flow, "flow")],
+    fields: &[
+        ("SourceIp", f::SOURCE_IP),
+        ("DestinationIp", f::DESTINATION_IP),
+        ("DestinationPort", f::DESTINATION_PORT),
+        ("Protocol", f::NETWORK_TRANSPORT),
+        ("Direction", f::NETWORK_DIRECTION),
+        ("ProcessName", f::PROCESS_NAME),
+        ("BytesSent", f::SOURCE_BYTES),
+        ("BytesReceived", f::DESTINATION_BYTES),
+        ("Computer", f::LOG_SYSLOG_HOST),
+    ],
+};
 
 /// Access log of Caddy.
 static CADDY: Dialect = Dialect {

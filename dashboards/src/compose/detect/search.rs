@@ -1,9 +1,13 @@
 //! A worker's part: decode a unit and hold its events against the base rules.
 
+use jiff::tz::TimeZone;
 use serde_json::Value as Json;
+use watchpost_agent::parse::{Format, Reader, Reference};
 use watchpost_model::id::EventRef;
 use watchpost_model::{Event, Timestamp};
 use watchpost_rules::{Detector, OwnedLogsource, RuleSet, Subject};
+
+use crate::clock;
 
 use super::unit::{Done, Fact, Held, Load, Unit};
 use super::{evtx, json, stamp};
@@ -12,11 +16,13 @@ use super::{evtx, json, stamp};
 pub(super) struct Search<'a> {
     detector: Detector,
     logsource: Option<&'a OwnedLogsource>,
+    reference: Reference,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn new(set: &RuleSet, logsource: Option<&'a OwnedLogsource>) -> Self {
-        Self { detector: Detector::new(set), logsource }
+        let reference = Reference { now: clock::now(), zone: TimeZone::system() };
+        Self { detector: Detector::new(set), logsource, reference }
     }
 
     /// What the unit's events mean.
@@ -47,12 +53,28 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Our own events are known by their dataset; everything else is matched on the names it bears.
+    /// Our own events are known by their dataset, and a syslog message in a forwarder's wrapping by
+    /// that; everything else is matched on the names it bears.
     fn json(&mut self, json: Json, done: &mut Done) {
-        match self.logsource.is_none().then(|| Event::from_json(&json)).flatten() {
-            Some(event) => self.typed(event, done),
+        if self.logsource.is_some() {
+            return self.foreign(json, done);
+        }
+        if let Some(event) = Event::from_json(&json) {
+            return self.typed(event, done);
+        }
+        match self.unwrapped(&json) {
+            Some(events) => events.into_iter().for_each(|event| self.typed(event, done)),
             None => self.foreign(json, done),
         }
+    }
+
+    /// Workers share no memory of earlier lines, so each audit record stands for itself here; the
+    /// parser of a log (`--input log --source json`) joins them.
+    fn unwrapped(&self, json: &Json) -> Option<Vec<Event>> {
+        let mut reader = Reader::new(Format::Structured);
+        let mut events = reader.take_json(json, &self.reference)?;
+        events.extend(reader.finish());
+        Some(events)
     }
 
     fn typed(&mut self, event: Event, done: &mut Done) {

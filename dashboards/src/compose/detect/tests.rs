@@ -1,3 +1,5 @@
+//! What the command line of `detect` takes.
+
 use super::*;
 
 #[test]
