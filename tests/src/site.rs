@@ -121,13 +121,23 @@ impl Site {
         command.output().expect("the collector's command line runs")
     }
 
-    /// Enrols the agent with a token and writes its configuration, then starts it. `configuration`
-    /// is TOML without `state_dir` and `collector`.
+    /// Enrols the agent, then starts it. `configuration` is TOML without `state_dir` and `collector`.
+    ///
+    /// # Panics
+    /// When it can not enrol.
+    pub fn start_agent(&mut self, configuration: &str) {
+        self.enroll(configuration);
+        self.restart_agent();
+        self.wait_for_agent();
+    }
+
+    /// Writes the agent's configuration and enrols it with a token, without starting it: whoever has
+    /// its state directory may then speak for it.
     ///
     /// # Panics
     /// When it can not enrol.
     #[expect(clippy::expect_used, reason = "a test fails by panic")]
-    pub fn start_agent(&mut self, configuration: &str) {
+    pub fn enroll(&self, configuration: &str) {
         let state = self.path("agent");
         let text = format!(
             "state_dir = {:?}\ncollector = [{:?}]\n{configuration}",
@@ -141,8 +151,6 @@ impl Site {
         enroll.args(["enroll", "--config"]).arg(self.path("agent.toml")).args(["--token", &token]);
         let enrolled = enroll.output().expect("enrolment runs");
         assert!(enrolled.status.success(), "{}", String::from_utf8_lossy(&enrolled.stderr));
-        self.restart_agent();
-        self.wait_for_agent();
     }
 
     /// Starts the agent again, after a kill.
