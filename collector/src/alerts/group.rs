@@ -23,6 +23,7 @@ pub fn takes(alert: &Alert, repeat: &Alert) -> bool {
 /// Adds a repeat to an alert. How many events it had that the alert did not know.
 pub fn absorb(alert: &mut Alert, repeat: Alert) -> u64 {
     let new = new_events(alert, &repeat);
+    super::amend::revive(alert);
     alert.count = alert.count.saturating_add(new);
     alert.first_seen = alert.first_seen.min(repeat.first_seen);
     alert.last_seen = alert.last_seen.max(repeat.last_seen);

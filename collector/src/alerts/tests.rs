@@ -177,3 +177,28 @@ fn the_board_counts_open_alerts_and_forgets_finished_ones() {
     assert_eq!(board.hourly(at(10_000 + 3_600 * 23)).first(), Some(&2));
     assert_eq!(board.hourly(at(10_000 + 3_600 * 24)).iter().sum::<u64>(), 0);
 }
+
+#[test]
+fn an_alert_of_which_nothing_is_left_says_so_until_a_repeat_comes_and_to_nobody_who_judged_it() {
+    use watchpost_rules::{FindingId, Standing};
+    let reason = |alert: &Alert| alert.reason.clone();
+    let mut alert = first();
+    amend(&mut alert, first(), Standing::Withdrawn, 1);
+    assert!(reason(&alert).starts_with("withdrawn by detection"), "{}", alert.reason);
+    let notes = |alert: &Alert, key: &str| alert.matched.iter().filter(|field| field.field == key).count();
+    assert_eq!((notes(&alert, "withdrawn"), alert.severity), (1, Severity::High));
+    absorb(&mut alert, draft_of(&login(5, "root"), 5, &[]).alert);
+    assert_eq!(reason(&alert), "");
+    amend(&mut alert, first(), Standing::Withdrawn, 1);
+    assert_eq!(reason(&alert), "", "the repeat stands");
+    amend(&mut alert, first(), Standing::Absorbed { into: FindingId::from_bytes([7; 16]) }, 1);
+    assert_eq!((notes(&alert, "withdrawn"), notes(&alert, "absorbed")), (1, 1));
+    for second in 0..40 {
+        let version = draft_of(&login(second, "root"), 0, &[]).alert;
+        amend(&mut alert, version, Standing::Withdrawn, 1);
+    }
+    assert_eq!(notes(&alert, "withdrawn"), 8);
+    let mut judged = Alert { triage: Triage::Handled, reason: "seen".into(), ..first() };
+    amend(&mut judged, first(), Standing::Withdrawn, 1);
+    assert_eq!(reason(&judged), "seen");
+}
