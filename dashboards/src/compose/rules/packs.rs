@@ -10,7 +10,7 @@ use super::{Error, Pack, load, read};
 use crate::compose::detect;
 use crate::words::Lang;
 use crate::words::rules::{Words, words};
-use crate::{clock, private};
+use crate::{clean, clock, private};
 
 pub(super) fn run(command: &Pack, lang: Lang, out: &mut dyn Write) -> Result<bool, Error> {
     let words = words(lang);
@@ -85,21 +85,22 @@ fn verify(keys: &[String], file: &Path, words: &Words, out: &mut dyn Write) -> R
     let opened = match pack::open(&std::fs::read(file).map_err(read)?, &trusted) {
         Ok(opened) => opened,
         Err(error) => {
-            writeln!(out, "{}: {error}", file.display())?;
+            say(out, &format!("{}: {error}", file.display()))?;
             return Ok(false);
         }
     };
     let set = RuleSet::load(&opened.files);
     let made = opened.made.to_string();
-    writeln!(
-        out,
-        "{}",
-        (words.verified)(&opened.name, &made, &opened.signer, set.rules().len(), set.hash())
-    )?;
+    say(out, &(words.verified)(&opened.name, &made, &opened.signer, set.rules().len(), set.hash()))?;
     for rejected in set.rejected() {
-        writeln!(out, "{}", detect::said(rejected))?;
+        say(out, &detect::said(rejected))?;
     }
     Ok(set.rejected().is_empty())
+}
+
+/// A line about a pack: what its maker wrote must not act on the terminal.
+fn say(out: &mut dyn Write, text: &str) -> std::io::Result<()> {
+    writeln!(out, "{}", clean::neutral_lines(text))
 }
 
 #[cfg(test)]
@@ -110,6 +111,22 @@ mod tests {
         let mut out = Vec::new();
         let good = run(command, Lang::En, &mut out)?;
         Ok((good, String::from_utf8(out).unwrap()))
+    }
+
+    #[test]
+    fn what_a_maker_wrote_does_not_act_on_the_terminal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        said(&Pack::Key { key: path("key") }).unwrap();
+        let secret = SecretKey::parse(&std::fs::read_to_string(path("key")).unwrap()).unwrap();
+        let text = "title: \"\\e[2J\"\nid: a\nlogsource: {category: dns}\ndetection: {s: {\"\\e]0;x\\a\": x}, condition: \"\\e[31m\"}\n";
+        let rule = Source { name: "evil\u{202e}lmy.yml".into(), text: text.into() };
+        let pack = pack::seal("our\u{202e}s", clock::now(), &[rule], &secret).unwrap();
+        std::fs::write(path("a.wpack"), pack).unwrap();
+        let key = vec![path("key.pub").display().to_string()];
+        let (good, text) = said(&Pack::Verify { key, pack: path("a.wpack") }).unwrap();
+        assert!(!good && text.contains("our<U+202E>s") && text.contains("evil<U+202E>lmy.yml"), "{text:?}");
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     }
 
     #[test]
