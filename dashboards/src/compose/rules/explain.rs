@@ -18,6 +18,12 @@ use crate::words::explain::{Words, words};
 /// Counted rules that are explained where none of them fires.
 const MOST_MEMBERS: usize = 3;
 
+/// Bytes of the file with events.
+const EVENT_BYTES: usize = 32 * 1024 * 1024;
+
+/// Events that are explained; `detect` is for more.
+const MOST_EVENTS: usize = 100_000;
+
 /// What to explain and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
@@ -46,7 +52,12 @@ pub fn explain(asked: &Asked<'_>, lang: Lang, out: &mut dyn Write) -> Result<boo
     };
     let set = RuleSet::load_with(&sources, &values);
     let id = known(&set, asked.rule, &unread)?;
-    let events: Vec<Told> = read_events(asked.event)?.into_iter().enumerate().map(Told::of).collect();
+    let events = read_events(asked.event)?;
+    if events.len() > MOST_EVENTS {
+        let path = asked.event.to_path_buf();
+        return Err(Error::TooLarge { path, most: MOST_EVENTS, what: "events" });
+    }
+    let events: Vec<Told> = events.into_iter().enumerate().map(Told::of).collect();
     let subjects: Vec<(Subject<'_>, Timestamp)> =
         events.iter().map(|told| (told.subject(), told.time)).collect();
     let said = match explain::count(&set, &id, &subjects) {
@@ -152,9 +163,38 @@ fn known(set: &RuleSet, rule: &str, unread: &[Rejected]) -> Result<String, Error
 
 /// One JSON object, or one a line.
 fn read_events(path: &Path) -> Result<Vec<Json>, Error> {
-    let text = super::read(path)?;
+    let text = super::read(path, EVENT_BYTES)?;
     serde_json::Deserializer::from_str(&text)
         .into_iter::<Json>()
         .collect::<Result<_, _>>()
         .map_err(|source| Error::NotJson { path: path.to_path_buf(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked<'a>(rule: &'a str, event: &'a Path) -> Asked<'a> {
+        Asked { rule, event, placeholders: None, output: Output::Json }
+    }
+
+    fn rule_file(folder: &tempfile::TempDir, text: &str) -> String {
+        let file = folder.path().join("rule.yml");
+        std::fs::write(&file, text).unwrap();
+        file.display().to_string()
+    }
+
+    const LOOKUP: &str = "title: Lookup\nid: lookup\nname: lookup\nlogsource: {category: dns}\ndetection: {s: {query: x}, condition: s}\n";
+
+    #[test]
+    fn events_without_end_are_not_read_to_the_end_of_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let rule = rule_file(&folder, LOOKUP);
+        let endless = explain(&asked(&rule, Path::new("/dev/zero")), Lang::En, &mut Vec::new());
+        assert!(matches!(endless, Err(Error::TooLarge { what: "bytes", .. })));
+        let many = folder.path().join("many.ndjson");
+        std::fs::write(&many, "{}\n".repeat(MOST_EVENTS + 1)).unwrap();
+        let many = explain(&asked(&rule, &many), Lang::En, &mut Vec::new());
+        assert!(matches!(many, Err(Error::TooLarge { what: "events", .. })));
+    }
 }

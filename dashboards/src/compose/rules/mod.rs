@@ -11,7 +11,7 @@ mod packs;
 mod page;
 mod tree;
 
-use std::io::{IsTerminal as _, Write};
+use std::io::{IsTerminal as _, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -110,6 +110,16 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A file is longer than is read.
+    #[error("{path} has more than {most} {what}; split it")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The bound.
+        most: usize,
+        /// Of what.
+        what: &'static str,
+    },
     /// A file can not be written.
     #[error("cannot write {path}: {source}")]
     Make {
@@ -193,7 +203,26 @@ pub fn run(command: &Command, lang: Lang, out: &mut dyn Write) -> Result<bool, E
     }
 }
 
-/// The text of a file.
-fn read(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_path_buf(), source })
+/// Bytes of a key, or of a file with placeholders.
+const TEXT_BYTES: usize = 1024 * 1024;
+
+/// The content of a file, read no further than it may be long: the path may be a device.
+fn bytes(path: &Path, most: usize) -> Result<Vec<u8>, Error> {
+    let failed = |source| Error::Read { path: path.to_path_buf(), source };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    let bound = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(bound).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > most {
+        return Err(Error::TooLarge { path: path.to_path_buf(), most, what: "bytes" });
+    }
+    Ok(bytes)
+}
+
+/// The text of a file of at most so many bytes.
+fn read(path: &Path, most: usize) -> Result<String, Error> {
+    String::from_utf8(bytes(path, most)?).map_err(|_| Error::Read {
+        path: path.to_path_buf(),
+        source: std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"),
+    })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use watchpost_rules::pack::{self, SecretKey};
 use watchpost_rules::{RuleSet, Source};
 
-use super::{Error, Pack, load, read};
+use super::{Error, Pack, TEXT_BYTES, bytes, load, read};
 use crate::compose::detect;
 use crate::words::Lang;
 use crate::words::rules::{Words, words};
@@ -50,7 +50,7 @@ fn sign(key: &Path, dir: &Path, file: &Path, words: &Words, out: &mut dyn Write)
     if !dir.is_dir() {
         return Err(Error::NotFound { path: dir.to_path_buf() });
     }
-    let secret = SecretKey::parse(&read(key)?).map_err(used(key))?;
+    let secret = SecretKey::parse(&read(key, TEXT_BYTES)?).map_err(used(key))?;
     let (found, unread) = pack::read_paths(&[dir.to_path_buf()]);
     let sources: Vec<Source> = found.into_iter().map(|source| within(dir, source)).collect();
     let set = RuleSet::load(&sources);
@@ -81,8 +81,8 @@ fn within(dir: &Path, source: Source) -> Source {
 
 fn verify(keys: &[String], file: &Path, words: &Words, out: &mut dyn Write) -> Result<bool, Error> {
     let trusted = load::keys(keys)?;
-    let read = |source| Error::Read { path: file.to_path_buf(), source };
-    let opened = match pack::open(&std::fs::read(file).map_err(read)?, &trusted) {
+    let bytes = bytes(file, pack::PACK_BYTES)?;
+    let opened = match pack::open(&bytes, &trusted) {
         Ok(opened) => opened,
         Err(error) => {
             say(out, &format!("{}: {error}", file.display()))?;
@@ -127,6 +127,18 @@ mod tests {
         let (good, text) = said(&Pack::Verify { key, pack: path("a.wpack") }).unwrap();
         assert!(!good && text.contains("our<U+202E>s") && text.contains("evil<U+202E>lmy.yml"), "{text:?}");
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+    }
+
+    #[test]
+    fn a_device_without_an_end_is_no_pack() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key");
+        said(&Pack::Key { key: key.clone() }).unwrap();
+        let public = vec![format!("{}.pub", key.display())];
+        let endless = Pack::Verify { key: public.clone(), pack: "/dev/zero".into() };
+        assert!(matches!(said(&endless), Err(Error::TooLarge { .. })));
+        let endless = Pack::Verify { key: vec!["/dev/zero".into()], pack: key };
+        assert!(matches!(said(&endless), Err(Error::TooLarge { .. })));
     }
 
     #[test]
