@@ -54,6 +54,9 @@ pub enum Command {
     Explain {
         /// A rule file, or the id of a shipped rule.
         rule: String,
+        /// Which rule of the file, by its id; a correlation goes before the rules that it counts.
+        #[arg(long)]
+        id: Option<String>,
         /// File with one JSON event, or one a line.
         #[arg(long)]
         event: PathBuf,
@@ -136,6 +139,12 @@ pub enum Error {
         /// Why.
         source: serde_json::Error,
     },
+    /// The event file holds nothing.
+    #[error("{path} holds no events; give one JSON object, or one a line")]
+    NoEvents {
+        /// The file.
+        path: PathBuf,
+    },
     /// The rule file is there, but what it holds is no rule.
     #[error("{said}")]
     Rejected {
@@ -194,9 +203,9 @@ pub fn run(command: &Command, lang: Lang, out: &mut dyn Write) -> Result<bool, E
         Command::Coverage { from, navigator, format } => {
             coverage::coverage(from, navigator.as_deref(), *format, lang, out)
         }
-        Command::Explain { rule, event, placeholders, format } => {
-            let asked =
-                explain::Asked { rule, event, placeholders: placeholders.as_deref(), output: *format };
+        Command::Explain { rule, id, event, placeholders, format } => {
+            let (id, placeholders) = (id.as_deref(), placeholders.as_deref());
+            let asked = explain::Asked { rule, id, event, placeholders, output: *format };
             explain(&asked, lang, out)
         }
         Command::Pack(pack) => packs::run(pack, lang, out),
