@@ -31,12 +31,13 @@ fn make_key(path: &Path, words: &Words, out: &mut dyn Write) -> Result<bool, Err
         let path = path.to_path_buf();
         move |source| Error::Make { path, source }
     };
-    if path.exists() {
-        return Err(failed(path)(std::io::ErrorKind::AlreadyExists.into()));
+    let beside = PathBuf::from(format!("{}.pub", path.display()));
+    // The public key may be the only copy of one that is trusted somewhere.
+    if let Some(there) = [path, &beside].into_iter().find(|path| path.symlink_metadata().is_ok()) {
+        return Err(failed(there)(std::io::ErrorKind::AlreadyExists.into()));
     }
     let pem = SecretKey::generate().map_err(used(path))?;
     let public = SecretKey::parse(&pem).map_err(used(path))?.public();
-    let beside = PathBuf::from(format!("{}.pub", path.display()));
     private::write(path, &pem).map_err(failed(path))?;
     let text = format!("untrusted comment: rules key {}\n{public}\n", public.number());
     std::fs::write(&beside, text).map_err(failed(&beside))?;
@@ -67,10 +68,31 @@ fn sign(key: &Path, dir: &Path, file: &Path, words: &Words, out: &mut dyn Write)
     }
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
     let sealed = pack::seal(&name, clock::now(), &sources, &secret).map_err(used(dir))?;
-    std::fs::write(file, sealed).map_err(|source| Error::Make { path: file.to_path_buf(), source })?;
+    replace(file, &sealed).map_err(|source| Error::Make { path: file.to_path_buf(), source })?;
     let shown = file.display().to_string();
     writeln!(out, "{}", (words.signed)(&shown, sources.len(), &secret.public().number(), set.hash()))?;
     Ok(true)
+}
+
+/// Writes a file beside its place and moves it there: a collector that reads meanwhile sees the old
+/// pack or the new one. What is no regular file, such as a pipe, is written to.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if path.metadata().is_ok_and(|there| !there.is_file()) {
+        return std::fs::write(path, bytes);
+    }
+    // A link stays one.
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let mut name = place.file_name().ok_or(std::io::ErrorKind::IsADirectory)?.to_os_string();
+    name.push(".part");
+    let draft = place.with_file_name(name);
+    match std::fs::remove_file(&draft) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::File::create_new(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, &place)
 }
 
 /// A file under its name relative to the folder.
@@ -139,6 +161,29 @@ mod tests {
         assert!(matches!(said(&endless), Err(Error::TooLarge { .. })));
         let endless = Pack::Verify { key: vec!["/dev/zero".into()], pack: key };
         assert!(matches!(said(&endless), Err(Error::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_public_key_that_is_there_is_kept_and_a_pack_is_replaced_whole() {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("q.pub"), "trusted elsewhere").unwrap();
+        assert!(matches!(said(&Pack::Key { key: path("q") }), Err(Error::Make { .. })));
+        assert!(!path("q").exists(), "no half of a pair is made");
+        assert_eq!(std::fs::read_to_string(path("q.pub")).unwrap(), "trusted elsewhere");
+
+        std::fs::write(path("pack"), "old").unwrap();
+        std::os::unix::fs::symlink(path("pack"), path("link")).unwrap();
+        std::fs::write(path("pack.part"), "left behind").unwrap();
+        let before = std::fs::metadata(path("pack")).unwrap().ino();
+        let reader = std::fs::File::open(path("pack")).unwrap();
+        replace(&path("link"), b"new").unwrap();
+        assert_eq!(std::io::read_to_string(reader).unwrap(), "old", "who reads sees one pack");
+        assert_eq!(std::fs::read_to_string(path("pack")).unwrap(), "new");
+        assert_ne!(std::fs::metadata(path("pack")).unwrap().ino(), before);
+        assert!(path("link").is_symlink() && !path("pack.part").exists());
     }
 
     #[test]
