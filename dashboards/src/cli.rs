@@ -239,11 +239,44 @@ fn ended<E: std::error::Error>(outcome: Result<(), E>) -> Exit {
 
 /// Runs a command that needs no collector, or brings its own errors.
 fn local(work: impl FnOnce(&mut dyn Write) -> Result<Exit, local::Error>) -> Exit {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    let exit = work(&mut out).unwrap_or_else(|error| told(&error, error.exit()));
-    // A reader that has gone away (`| head`) is no failure.
-    let _ = out.flush();
-    exit
+    let mut pipe = Pipe { out: std::io::stdout().lock(), gone: false };
+    let mut out = std::io::BufWriter::new(&mut pipe);
+    let ended = work(&mut out);
+    let flushed = out.flush();
+    drop(out);
+    match ended {
+        // A reader that has gone away (`| head`) is no failure.
+        Err(_) if pipe.gone => Exit::Fine,
+        Ok(exit) if pipe.gone || flushed.is_ok() => exit,
+        Ok(_) => flushed.map_or_else(|error| told(&error, Exit::Broken), |()| Exit::Fine),
+        Err(error) => told(&error, error.exit()),
+    }
+}
+
+/// An output that remembers that its reader has gone away, so that this is not taken for a failure
+/// of something else.
+struct Pipe<W> {
+    out: W,
+    gone: bool,
+}
+
+impl<W: Write> Pipe<W> {
+    fn seen<T>(&mut self, done: std::io::Result<T>) -> std::io::Result<T> {
+        self.gone |= done.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe);
+        done
+    }
+}
+
+impl<W: Write> Write for Pipe<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let done = self.out.write(bytes);
+        self.seen(done)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let done = self.out.flush();
+        self.seen(done)
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "failures of a command are told on standard error")]

@@ -177,3 +177,17 @@ fn a_signed_pack_is_searched_with_only_where_its_key_is_trusted() {
     assert_eq!(stranger.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&stranger.stderr).contains("not trusted"));
 }
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    for arguments in [vec!["rules", "check", "--all", "--format", "table"], vec!["rules", "check"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_watchpost"));
+        command.env("HOME", "/nonexistent").args(&arguments).stdout(writer);
+        let output =
+            command.stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*words), (Some(0), ""), "{arguments:?}");
+    }
+}

@@ -195,8 +195,8 @@ pub fn execute(cli: Cli, out: &mut dyn Write) -> anyhow::Result<()> {
             add_user(&settings, name, role.into(), &file)?;
             writeln!(out, "{}", file.display())?;
         }
-        Command::Rules(Rules::Reload) => writeln!(out, "{}", text(ask(&settings, &Request::ReloadRules)?)?)?,
-        Command::Rules(Rules::Status) => writeln!(out, "{}", text(ask(&settings, &Request::Rules)?)?)?,
+        Command::Rules(Rules::Reload) => writeln!(out, "{}", told(ask(&settings, &Request::ReloadRules)?)?)?,
+        Command::Rules(Rules::Status) => writeln!(out, "{}", told(ask(&settings, &Request::Rules)?)?)?,
         Command::Backup { into } => {
             let into = std::path::absolute(into)?;
             writeln!(out, "{}", text(ask(&settings, &Request::Backup { into })?)?)?;
@@ -226,6 +226,29 @@ fn text(reply: Reply) -> anyhow::Result<String> {
             anyhow::bail!("the collector answered something else; is it of another version?")
         }
     }
+}
+
+/// An answer that quotes what others wrote: names of rule files, texts of rules.
+fn told(reply: Reply) -> anyhow::Result<String> {
+    text(reply).map(|text| harmless(&text)).map_err(|error| anyhow::anyhow!(harmless(&error.to_string())))
+}
+
+/// The text with every character named that would act on a terminal or turn around how a line
+/// reads. Line breaks stay.
+fn harmless(text: &str) -> String {
+    let acts = |c: char| {
+        c.is_control() && c != '\n'
+            || matches!(u32::from(c), 0x061c | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff)
+    };
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) {
+            out.push_str(&format!("<U+{:04X}>", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn list(reply: Reply, out: &mut dyn Write) -> anyhow::Result<()> {

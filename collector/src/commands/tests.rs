@@ -115,3 +115,27 @@ fn rules_are_reloaded_through_the_socket_and_a_refusal_says_why() {
     let alone = say(&data, &["rules", "reload"]).unwrap_err().to_string();
     assert!(alone.contains("no collector runs"), "{alone}");
 }
+
+#[test]
+fn a_rule_file_with_an_escape_in_its_name_does_not_act_on_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    std::fs::write(rules.join("\u{1b}[2J\u{202e}.yml"), "title: [").unwrap();
+    let data = folder.path().join("data");
+    let of_ours = crate::config::RuleSettings {
+        shipped: false,
+        paths: vec![rules.clone()],
+        ..crate::config::RuleSettings::default()
+    };
+    let listen = ([127, 0, 0, 1], 0).into();
+    let settings = Settings { data_dir: data.clone(), listen, rules: of_ours, ..Settings::default() };
+    let handle = run::start(&settings).unwrap();
+    let status = say(&data, &["rules", "status"]).unwrap();
+    std::fs::write(rules.join("\u{9b}31m.yml"), "title: [").unwrap();
+    let refused = say(&data, &["rules", "reload"]).unwrap_err().to_string();
+    handle.stop();
+    assert!(status.contains("<U+001B>[2J<U+202E>.yml"), "{status:?}");
+    assert!(refused.contains("<U+009B>31m.yml"), "{refused:?}");
+    assert!([status, refused].concat().chars().all(|c| c == '\n' || !c.is_control()));
+}

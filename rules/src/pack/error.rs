@@ -39,6 +39,14 @@ pub enum Error {
         /// Why.
         reason: &'static str,
     },
+    /// What its maker calls the pack can not be shown.
+    #[error("pack can not be called {name:?}: {reason}; make it again under another name")]
+    Called {
+        /// The name, cut.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// Signed, but not what a pack is.
     #[error("pack can not be unpacked: {reason}; make it again")]
     Damaged {

@@ -11,8 +11,10 @@ pub use error::Error;
 pub use key::{PublicKey, SecretKey};
 pub use signed::{Opened, PACK_BYTES, open, seal};
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -56,8 +58,11 @@ pub struct Blind {
     pub needs: Need,
 }
 
-/// Folders below a given path; more is a loop of links.
+/// Folders below a given path.
 const MOST_DEPTH: usize = 32;
+
+/// Files read, each of at most [`FILE_BYTES`]. The public Sigma rules are about 4,000.
+const MOST_FILES: usize = 20_000;
 
 /// Reads rule files where no key is trusted: packs are rejected. See [`read_trusted`].
 #[must_use]
@@ -67,14 +72,15 @@ pub fn read_paths(paths: &[PathBuf]) -> (Vec<Source>, Vec<Rejected>) {
 
 /// Reads rule files: a path that is a file as it is, a folder with everything below it that ends
 /// in `.yml` or `.yaml` but not in `.cases.yml`, or in `.wpack`. In the order of their names. A
-/// pack counts only where one of the trusted keys signed it.
+/// pack counts only where one of the trusted keys signed it. Links are followed, but every folder is
+/// read once; only regular files are opened.
 #[must_use]
 pub fn read_trusted(paths: &[PathBuf], trusted: &[PublicKey]) -> (Vec<Source>, Vec<Rejected>) {
-    let mut files = Vec::new();
-    let mut rejected = Vec::new();
+    let mut walk = Walk::default();
     for path in paths {
-        walk(path, 0, &mut files, &mut rejected);
+        walk.path(path, 0);
     }
+    let Walk { mut files, mut rejected, .. } = walk;
     files.sort();
     files.dedup();
     let mut sources = Vec::with_capacity(files.len());
@@ -94,29 +100,63 @@ pub fn read_trusted(paths: &[PathBuf], trusted: &[PublicKey]) -> (Vec<Source>, V
     (sources, rejected)
 }
 
-fn walk(path: &Path, depth: usize, files: &mut Vec<PathBuf>, rejected: &mut Vec<Rejected>) {
-    if !path.is_dir() {
-        if depth == 0 || is_rule(path) || is_pack(path) {
-            files.push(path.to_path_buf());
-        }
-        return;
-    }
-    if depth >= MOST_DEPTH {
-        rejected.push(refused(
-            path,
-            format!("folders are nested deeper than {MOST_DEPTH}; look for a loop of links"),
-        ));
-        return;
-    }
-    match fs::read_dir(path) {
-        Ok(entries) => {
-            for entry in entries.flatten() {
-                walk(&entry.path(), depth + 1, files, rejected);
+/// A walk through folders that may hold links to each other.
+#[derive(Default)]
+struct Walk {
+    files: Vec<PathBuf>,
+    rejected: Vec<Rejected>,
+    /// Folders walked so far, by device and inode: links may lead to one by many paths.
+    seen: HashSet<(u64, u64)>,
+    /// Whether it was told that there are more files than are taken.
+    overflowed: bool,
+}
+
+impl Walk {
+    fn path(&mut self, path: &Path, depth: usize) {
+        match fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => {
+                if self.seen.insert((meta.dev(), meta.ino())) {
+                    self.folder(path, depth);
+                }
             }
+            _ if depth > 0 && !is_rule(path) && !is_pack(path) => {}
+            // Opening a pipe waits for whoever writes to it.
+            Ok(meta) if !meta.is_file() => {
+                self.refuse(path, "it is a pipe, socket or device; give a regular file".into());
+            }
+            // A file that is not there is told when it is opened.
+            _ if self.files.len() < MOST_FILES => self.files.push(path.to_path_buf()),
+            _ => self.overflow(path),
         }
-        Err(error) => {
-            rejected.push(refused(path, format!("folder can not be read: {error}; check its rights")))
+    }
+
+    fn folder(&mut self, path: &Path, depth: usize) {
+        if depth >= MOST_DEPTH {
+            let reason = format!("folders are nested deeper than {MOST_DEPTH}; flatten them");
+            return self.refuse(path, reason);
         }
+        match fs::read_dir(path) {
+            Ok(entries) => {
+                // In order, so that of several paths to one folder the same is always taken.
+                let mut entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+                entries.sort();
+                entries.iter().for_each(|entry| self.path(entry, depth + 1));
+            }
+            Err(error) => self.refuse(path, format!("folder can not be read: {error}; check its rights")),
+        }
+    }
+
+    fn overflow(&mut self, path: &Path) {
+        if !std::mem::replace(&mut self.overflowed, true) {
+            let reason = format!(
+                "there are more than {MOST_FILES} rule files; this one and what follows are not read, pack them or name fewer folders"
+            );
+            self.refuse(path, reason);
+        }
+    }
+
+    fn refuse(&mut self, path: &Path, reason: String) {
+        self.rejected.push(refused(path, reason));
     }
 }
 
@@ -181,6 +221,53 @@ mod tests {
         assert_eq!(names, ["b.yml", "a.yaml"]);
         assert_eq!(rejected.len(), 1);
         assert!(rejected[0].reason.contains("can not be opened"));
+    }
+
+    #[test]
+    fn folders_that_link_to_each_other_are_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.yml"), "title: x").unwrap();
+        // Two loops make 2^32 paths of at most 32 folders.
+        for name in ["left", "right"] {
+            std::os::unix::fs::symlink(dir.path(), dir.path().join(name)).unwrap();
+        }
+        fs::create_dir(dir.path().join("z")).unwrap();
+        fs::write(dir.path().join("z/b.yml"), "title: y").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("z"), dir.path().join("b")).unwrap();
+        let (sources, rejected) = read_paths(&[dir.path().to_path_buf(), dir.path().join("left")]);
+        let names: Vec<_> =
+            sources.iter().map(|source| Path::new(&source.name).strip_prefix(dir.path()).unwrap()).collect();
+        assert_eq!(names, [Path::new("a.yml"), Path::new("b/b.yml")]);
+        assert_eq!(rejected, []);
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        // A socket stands for a pipe too: neither is a regular file.
+        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("x.yml")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", dir.path().join("z.wpack")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(dir.path().join("p.yml")).status();
+        let piped = usize::from(made.is_ok_and(|status| status.success()));
+        for paths in [vec![dir.path().to_path_buf()], vec![dir.path().join("x.yml")]] {
+            let (sources, rejected) = read_paths(&paths);
+            assert_eq!(sources, []);
+            let wanted = if paths[0] == dir.path() { 2 + piped } else { 1 };
+            assert_eq!(rejected.len(), wanted, "{rejected:?}");
+            assert!(rejected.iter().all(|one| one.reason.contains("regular file")), "{rejected:?}");
+        }
+    }
+
+    #[test]
+    fn files_beyond_the_bound_are_told_once() {
+        let mut walk = Walk { files: vec![PathBuf::new(); MOST_FILES - 1], ..Walk::default() };
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a.yml", "b.yml", "c.yml"] {
+            fs::write(dir.path().join(name), "title: x").unwrap();
+        }
+        walk.path(dir.path(), 0);
+        assert_eq!((walk.files.len(), walk.rejected.len()), (MOST_FILES, 1));
+        assert!(walk.rejected[0].file.ends_with("b.yml"), "{:?}", walk.rejected);
     }
 
     #[test]

@@ -82,7 +82,8 @@ pub fn seal(name: &str, made: Timestamp, files: &[Source], key: &SecretKey) -> R
     };
     let mut files = files.iter().map(packed).collect::<Result<Vec<_>, Error>>()?;
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    let content = Content { name: name.chars().take(MOST_NAME).collect(), made, files };
+    let name = name.get(..name.floor_char_boundary(MOST_NAME)).unwrap_or_default().to_owned();
+    let content = Content { name, made, files };
     check(&content)?;
     let failed = |reason: String| Error::Damaged { reason };
     let json = serde_json::to_vec(&content).map_err(|error| failed(error.to_string()))?;
@@ -140,6 +141,7 @@ fn unpack(payload: &[u8]) -> Result<Content, Error> {
 
 /// The bounds of what is in a pack.
 fn check(content: &Content) -> Result<(), Error> {
+    check_shown(&content.name)?;
     if content.files.len() > MOST_FILES {
         return Err(Error::TooLarge { what: "number of files", most: MOST_FILES });
     }
@@ -158,6 +160,15 @@ fn check(content: &Content) -> Result<(), Error> {
         before = Some(&file.path);
     }
     Ok(())
+}
+
+/// What the maker calls the pack is only ever shown, so it must be short and must not move a cursor.
+fn check_shown(name: &str) -> Result<(), Error> {
+    let bad = |reason| Err(Error::Called { name: name.chars().take(MOST_NAME).collect(), reason });
+    if name.len() > MOST_NAME {
+        return bad("it is too long");
+    }
+    if name.chars().any(char::is_control) { bad("it has a control character") } else { Ok(()) }
 }
 
 /// Names are relative, plain and end like rules: they are shown to people and could one day be
@@ -244,6 +255,24 @@ mod tests {
             let opened = open(&odd(&key, json.to_string().as_bytes()), &[key.public()]);
             assert!(matches!(opened, Err(Error::Name { .. })), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_pack_that_calls_itself_by_an_escape_or_at_length_is_refused() {
+        let key = key();
+        let named = |name: &str| {
+            let json = serde_json::json!({"name": name, "made": Timestamp::EPOCH, "files": []});
+            open(&odd(&key, json.to_string().as_bytes()), &[key.public()])
+        };
+        for name in ["\u{1b}]0;owned\u{7}", "a\nb", "\u{9b}2J", &"x".repeat(MOST_NAME + 1)] {
+            let error = named(name).unwrap_err();
+            assert!(matches!(error, Error::Called { .. }), "{name:?}");
+            assert!(!error.to_string().chars().any(char::is_control), "the refusal is no escape either");
+        }
+        assert_eq!(named("规则 7").unwrap().name, "规则 7");
+        assert!(seal("a\u{1b}", Timestamp::EPOCH, &[], &key).is_err());
+        let long = seal(&"规".repeat(MOST_NAME), Timestamp::EPOCH, &[], &key).unwrap();
+        assert_eq!(open(&long, &[key.public()]).unwrap().name.len(), MOST_NAME);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 use watchpost_model::{Event, Timestamp};
 use watchpost_rules::explain::{Counted, Explanation};
-use watchpost_rules::{Rejected, RuleSet, Subject, explain, pack};
+use watchpost_rules::{Rejected, Rule, RuleSet, Subject, explain, pack};
 
 use super::page::Page;
 use super::{Error, tree};
@@ -18,11 +19,19 @@ use crate::words::explain::{Words, words};
 /// Counted rules that are explained where none of them fires.
 const MOST_MEMBERS: usize = 3;
 
+/// Bytes of the file with events.
+const EVENT_BYTES: usize = 32 * 1024 * 1024;
+
+/// Events that are explained; `detect` is for more.
+const MOST_EVENTS: usize = 100_000;
+
 /// What to explain and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     /// A rule file or the id of a shipped rule.
     pub rule: &'a str,
+    /// Which rule of the file; without it a correlation that speaks, else the first.
+    pub id: Option<&'a str>,
     /// File with events.
     pub event: &'a Path,
     /// What stands for placeholders.
@@ -45,8 +54,16 @@ pub fn explain(asked: &Asked<'_>, lang: Lang, out: &mut dyn Write) -> Result<boo
         (watchpost_rules::shipped::shipped(), Vec::new())
     };
     let set = RuleSet::load_with(&sources, &values);
-    let id = known(&set, asked.rule, &unread)?;
-    let events: Vec<Told> = read_events(asked.event)?.into_iter().enumerate().map(Told::of).collect();
+    let id = known(&set, asked, &unread)?;
+    let events = read_events(asked.event)?;
+    if events.is_empty() {
+        return Err(Error::NoEvents { path: asked.event.to_path_buf() });
+    }
+    if events.len() > MOST_EVENTS {
+        let path = asked.event.to_path_buf();
+        return Err(Error::TooLarge { path, most: MOST_EVENTS, what: "events" });
+    }
+    let events: Vec<Told> = events.into_iter().enumerate().map(Told::of).collect();
     let subjects: Vec<(Subject<'_>, Timestamp)> =
         events.iter().map(|told| (told.subject(), told.time)).collect();
     let said = match explain::count(&set, &id, &subjects) {
@@ -137,24 +154,93 @@ impl Said<'_> {
     }
 }
 
-/// The id of the rule meant: the one of that id, or the first of that file.
-fn known(set: &RuleSet, rule: &str, unread: &[Rejected]) -> Result<String, Error> {
-    let is_file = Path::new(rule).exists();
-    if let Some(known) = set.rules().iter().find(|known| is_file || known.meta.id == rule) {
+/// The id of the rule meant: the one of that id, or what a file is about.
+fn known(set: &RuleSet, asked: &Asked<'_>, unread: &[Rejected]) -> Result<String, Error> {
+    let is_file = Path::new(asked.rule).exists();
+    let wanted = asked.id.or(if is_file { None } else { Some(asked.rule) });
+    let found = match wanted {
+        Some(id) => set.rules().iter().find(|known| known.meta.id == id),
+        None => subject_of(set),
+    };
+    if let Some(known) = found {
         return Ok(known.meta.id.clone());
     }
     let said: Vec<String> = unread.iter().chain(set.rejected()).map(detect::said).collect();
     if is_file && !said.is_empty() {
         return Err(Error::Rejected { said: said.join("\n") });
     }
-    Err(Error::NoRule { rule: rule.to_owned() })
+    Err(Error::NoRule { rule: wanted.unwrap_or(asked.rule).to_owned() })
+}
+
+/// What a file is about: a correlation that speaks, as the other rules beside it are what it counts;
+/// without one the first rule. The set keeps detections before correlations, whatever their order.
+fn subject_of(set: &RuleSet) -> Option<&Arc<Rule>> {
+    set.rules().iter().find(|rule| rule.is_correlation && !rule.is_silent).or_else(|| set.rules().first())
 }
 
 /// One JSON object, or one a line.
 fn read_events(path: &Path) -> Result<Vec<Json>, Error> {
-    let text = super::read(path)?;
+    let text = super::read(path, EVENT_BYTES)?;
     serde_json::Deserializer::from_str(&text)
         .into_iter::<Json>()
         .collect::<Result<_, _>>()
         .map_err(|source| Error::NotJson { path: path.to_path_buf(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked<'a>(rule: &'a str, event: &'a Path) -> Asked<'a> {
+        Asked { rule, id: None, event, placeholders: None, output: Output::Json }
+    }
+
+    fn rule_file(folder: &tempfile::TempDir, text: &str) -> String {
+        let file = folder.path().join("rule.yml");
+        std::fs::write(&file, text).unwrap();
+        file.display().to_string()
+    }
+
+    const LOOKUP: &str = "title: Lookup\nid: lookup\nname: lookup\nlogsource: {category: dns}\ndetection: {s: {query: x}, condition: s}\n";
+
+    #[test]
+    fn events_without_end_are_not_read_to_the_end_of_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let rule = rule_file(&folder, LOOKUP);
+        let endless = explain(&asked(&rule, Path::new("/dev/zero")), Lang::En, &mut Vec::new());
+        assert!(matches!(endless, Err(Error::TooLarge { what: "bytes", .. })));
+        let many = folder.path().join("many.ndjson");
+        std::fs::write(&many, "{}\n".repeat(MOST_EVENTS + 1)).unwrap();
+        let many = explain(&asked(&rule, &many), Lang::En, &mut Vec::new());
+        assert!(matches!(many, Err(Error::TooLarge { what: "events", .. })));
+    }
+
+    const COUNTED: &str = "---\ntitle: Many lookups\nid: many\ncorrelation: {type: event_count, rules: [lookup], group-by: [query], timespan: 1m, condition: {gte: 2}}\n";
+
+    #[test]
+    fn a_file_with_a_correlation_is_about_the_correlation() {
+        let folder = tempfile::tempdir().unwrap();
+        let rule = rule_file(&folder, &format!("{LOOKUP}{COUNTED}"));
+        let events = folder.path().join("events.ndjson");
+        std::fs::write(&events, "{\"query\": \"y\"}\n").unwrap();
+        let said = |id| {
+            let mut out = Vec::new();
+            explain(&Asked { id, ..asked(&rule, &events) }, Lang::En, &mut out).unwrap();
+            serde_json::from_slice::<Json>(&out).unwrap()["rule"].clone()
+        };
+        assert_eq!(said(None), "many");
+        assert_eq!(said(Some("lookup")), "lookup", "the rule that it counts, where asked for");
+        let none = explain(&Asked { id: Some("gone"), ..asked(&rule, &events) }, Lang::En, &mut Vec::new());
+        assert!(matches!(none, Err(Error::NoRule { rule }) if rule == "gone"));
+    }
+
+    #[test]
+    fn a_file_without_events_explains_nothing_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let rule = rule_file(&folder, LOOKUP);
+        let events = folder.path().join("none.ndjson");
+        std::fs::write(&events, "\n\n").unwrap();
+        let none = explain(&asked(&rule, &events), Lang::En, &mut Vec::new());
+        assert!(matches!(none, Err(Error::NoEvents { .. })));
+    }
 }

@@ -7,7 +7,7 @@ use watchpost_rules::pack::PublicKey;
 use watchpost_rules::parse::Placeholders;
 use watchpost_rules::{Rejected, RuleSet, Source};
 
-use super::{Error, read};
+use super::{Error, TEXT_BYTES, read};
 use crate::compose::detect;
 
 /// Where the rules are.
@@ -50,7 +50,8 @@ impl From {
 /// A file can not be read, or holds no key.
 pub fn keys(given: &[String]) -> Result<Vec<PublicKey>, Error> {
     let key = |given: &String| {
-        let text = if Path::new(given).exists() { read(Path::new(given))? } else { given.clone() };
+        let text =
+            if Path::new(given).exists() { read(Path::new(given), TEXT_BYTES)? } else { given.clone() };
         PublicKey::parse(&text).map_err(|source| Error::Pack { path: given.clone(), source })
     };
     given.iter().map(key).collect()
@@ -63,7 +64,8 @@ pub fn keys(given: &[String]) -> Result<Vec<PublicKey>, Error> {
 /// The file can not be read or holds something else.
 pub fn placeholders(path: &Path) -> Result<Placeholders, Error> {
     let bad = |reason: String| Error::Placeholders { path: path.to_path_buf(), reason };
-    let table: toml::Table = read(path)?.parse().map_err(|error: toml::de::Error| bad(error.to_string()))?;
+    let table: toml::Table =
+        read(path, TEXT_BYTES)?.parse().map_err(|error: toml::de::Error| bad(error.to_string()))?;
     let of_collector = table.get("rules").and_then(toml::Value::as_table);
     let values = match of_collector {
         Some(rules) => rules.get("placeholders").cloned().unwrap_or_else(|| toml::Table::new().into()),

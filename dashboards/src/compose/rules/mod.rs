@@ -11,7 +11,7 @@ mod packs;
 mod page;
 mod tree;
 
-use std::io::{IsTerminal as _, Write};
+use std::io::{IsTerminal as _, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -54,6 +54,9 @@ pub enum Command {
     Explain {
         /// A rule file, or the id of a shipped rule.
         rule: String,
+        /// Which rule of the file, by its id; a correlation goes before the rules that it counts.
+        #[arg(long)]
+        id: Option<String>,
         /// File with one JSON event, or one a line.
         #[arg(long)]
         event: PathBuf,
@@ -110,6 +113,16 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A file is longer than is read.
+    #[error("{path} has more than {most} {what}; split it")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The bound.
+        most: usize,
+        /// Of what.
+        what: &'static str,
+    },
     /// A file can not be written.
     #[error("cannot write {path}: {source}")]
     Make {
@@ -125,6 +138,12 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         source: serde_json::Error,
+    },
+    /// The event file holds nothing.
+    #[error("{path} holds no events; give one JSON object, or one a line")]
+    NoEvents {
+        /// The file.
+        path: PathBuf,
     },
     /// The rule file is there, but what it holds is no rule.
     #[error("{said}")]
@@ -184,16 +203,35 @@ pub fn run(command: &Command, lang: Lang, out: &mut dyn Write) -> Result<bool, E
         Command::Coverage { from, navigator, format } => {
             coverage::coverage(from, navigator.as_deref(), *format, lang, out)
         }
-        Command::Explain { rule, event, placeholders, format } => {
-            let asked =
-                explain::Asked { rule, event, placeholders: placeholders.as_deref(), output: *format };
+        Command::Explain { rule, id, event, placeholders, format } => {
+            let (id, placeholders) = (id.as_deref(), placeholders.as_deref());
+            let asked = explain::Asked { rule, id, event, placeholders, output: *format };
             explain(&asked, lang, out)
         }
         Command::Pack(pack) => packs::run(pack, lang, out),
     }
 }
 
-/// The text of a file.
-fn read(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_path_buf(), source })
+/// Bytes of a key, or of a file with placeholders.
+const TEXT_BYTES: usize = 1024 * 1024;
+
+/// The content of a file, read no further than it may be long: the path may be a device.
+fn bytes(path: &Path, most: usize) -> Result<Vec<u8>, Error> {
+    let failed = |source| Error::Read { path: path.to_path_buf(), source };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    let bound = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(bound).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > most {
+        return Err(Error::TooLarge { path: path.to_path_buf(), most, what: "bytes" });
+    }
+    Ok(bytes)
+}
+
+/// The text of a file of at most so many bytes.
+fn read(path: &Path, most: usize) -> Result<String, Error> {
+    String::from_utf8(bytes(path, most)?).map_err(|_| Error::Read {
+        path: path.to_path_buf(),
+        source: std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8 text"),
+    })
 }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use watchpost_rules::pack::{self, SecretKey};
 use watchpost_rules::{RuleSet, Source};
 
-use super::{Error, Pack, load, read};
+use super::{Error, Pack, TEXT_BYTES, bytes, load, read};
 use crate::compose::detect;
 use crate::words::Lang;
 use crate::words::rules::{Words, words};
-use crate::{clock, private};
+use crate::{clean, clock, private};
 
 pub(super) fn run(command: &Pack, lang: Lang, out: &mut dyn Write) -> Result<bool, Error> {
     let words = words(lang);
@@ -31,12 +31,13 @@ fn make_key(path: &Path, words: &Words, out: &mut dyn Write) -> Result<bool, Err
         let path = path.to_path_buf();
         move |source| Error::Make { path, source }
     };
-    if path.exists() {
-        return Err(failed(path)(std::io::ErrorKind::AlreadyExists.into()));
+    let beside = PathBuf::from(format!("{}.pub", path.display()));
+    // The public key may be the only copy of one that is trusted somewhere.
+    if let Some(there) = [path, &beside].into_iter().find(|path| path.symlink_metadata().is_ok()) {
+        return Err(failed(there)(std::io::ErrorKind::AlreadyExists.into()));
     }
     let pem = SecretKey::generate().map_err(used(path))?;
     let public = SecretKey::parse(&pem).map_err(used(path))?.public();
-    let beside = PathBuf::from(format!("{}.pub", path.display()));
     private::write(path, &pem).map_err(failed(path))?;
     let text = format!("untrusted comment: rules key {}\n{public}\n", public.number());
     std::fs::write(&beside, text).map_err(failed(&beside))?;
@@ -50,7 +51,7 @@ fn sign(key: &Path, dir: &Path, file: &Path, words: &Words, out: &mut dyn Write)
     if !dir.is_dir() {
         return Err(Error::NotFound { path: dir.to_path_buf() });
     }
-    let secret = SecretKey::parse(&read(key)?).map_err(used(key))?;
+    let secret = SecretKey::parse(&read(key, TEXT_BYTES)?).map_err(used(key))?;
     let (found, unread) = pack::read_paths(&[dir.to_path_buf()]);
     let sources: Vec<Source> = found.into_iter().map(|source| within(dir, source)).collect();
     let set = RuleSet::load(&sources);
@@ -67,10 +68,31 @@ fn sign(key: &Path, dir: &Path, file: &Path, words: &Words, out: &mut dyn Write)
     }
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
     let sealed = pack::seal(&name, clock::now(), &sources, &secret).map_err(used(dir))?;
-    std::fs::write(file, sealed).map_err(|source| Error::Make { path: file.to_path_buf(), source })?;
+    replace(file, &sealed).map_err(|source| Error::Make { path: file.to_path_buf(), source })?;
     let shown = file.display().to_string();
     writeln!(out, "{}", (words.signed)(&shown, sources.len(), &secret.public().number(), set.hash()))?;
     Ok(true)
+}
+
+/// Writes a file beside its place and moves it there: a collector that reads meanwhile sees the old
+/// pack or the new one. What is no regular file, such as a pipe, is written to.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if path.metadata().is_ok_and(|there| !there.is_file()) {
+        return std::fs::write(path, bytes);
+    }
+    // A link stays one.
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let mut name = place.file_name().ok_or(std::io::ErrorKind::IsADirectory)?.to_os_string();
+    name.push(".part");
+    let draft = place.with_file_name(name);
+    match std::fs::remove_file(&draft) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::File::create_new(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, &place)
 }
 
 /// A file under its name relative to the folder.
@@ -81,25 +103,26 @@ fn within(dir: &Path, source: Source) -> Source {
 
 fn verify(keys: &[String], file: &Path, words: &Words, out: &mut dyn Write) -> Result<bool, Error> {
     let trusted = load::keys(keys)?;
-    let read = |source| Error::Read { path: file.to_path_buf(), source };
-    let opened = match pack::open(&std::fs::read(file).map_err(read)?, &trusted) {
+    let bytes = bytes(file, pack::PACK_BYTES)?;
+    let opened = match pack::open(&bytes, &trusted) {
         Ok(opened) => opened,
         Err(error) => {
-            writeln!(out, "{}: {error}", file.display())?;
+            say(out, &format!("{}: {error}", file.display()))?;
             return Ok(false);
         }
     };
     let set = RuleSet::load(&opened.files);
     let made = opened.made.to_string();
-    writeln!(
-        out,
-        "{}",
-        (words.verified)(&opened.name, &made, &opened.signer, set.rules().len(), set.hash())
-    )?;
+    say(out, &(words.verified)(&opened.name, &made, &opened.signer, set.rules().len(), set.hash()))?;
     for rejected in set.rejected() {
-        writeln!(out, "{}", detect::said(rejected))?;
+        say(out, &detect::said(rejected))?;
     }
     Ok(set.rejected().is_empty())
+}
+
+/// A line about a pack: what its maker wrote must not act on the terminal.
+fn say(out: &mut dyn Write, text: &str) -> std::io::Result<()> {
+    writeln!(out, "{}", clean::neutral_lines(text))
 }
 
 #[cfg(test)]
@@ -110,6 +133,57 @@ mod tests {
         let mut out = Vec::new();
         let good = run(command, Lang::En, &mut out)?;
         Ok((good, String::from_utf8(out).unwrap()))
+    }
+
+    #[test]
+    fn what_a_maker_wrote_does_not_act_on_the_terminal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        said(&Pack::Key { key: path("key") }).unwrap();
+        let secret = SecretKey::parse(&std::fs::read_to_string(path("key")).unwrap()).unwrap();
+        let text = "title: \"\\e[2J\"\nid: a\nlogsource: {category: dns}\ndetection: {s: {\"\\e]0;x\\a\": x}, condition: \"\\e[31m\"}\n";
+        let rule = Source { name: "evil\u{202e}lmy.yml".into(), text: text.into() };
+        let pack = pack::seal("our\u{202e}s", clock::now(), &[rule], &secret).unwrap();
+        std::fs::write(path("a.wpack"), pack).unwrap();
+        let key = vec![path("key.pub").display().to_string()];
+        let (good, text) = said(&Pack::Verify { key, pack: path("a.wpack") }).unwrap();
+        assert!(!good && text.contains("our<U+202E>s") && text.contains("evil<U+202E>lmy.yml"), "{text:?}");
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+    }
+
+    #[test]
+    fn a_device_without_an_end_is_no_pack() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key");
+        said(&Pack::Key { key: key.clone() }).unwrap();
+        let public = vec![format!("{}.pub", key.display())];
+        let endless = Pack::Verify { key: public.clone(), pack: "/dev/zero".into() };
+        assert!(matches!(said(&endless), Err(Error::TooLarge { .. })));
+        let endless = Pack::Verify { key: vec!["/dev/zero".into()], pack: key };
+        assert!(matches!(said(&endless), Err(Error::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_public_key_that_is_there_is_kept_and_a_pack_is_replaced_whole() {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("q.pub"), "trusted elsewhere").unwrap();
+        assert!(matches!(said(&Pack::Key { key: path("q") }), Err(Error::Make { .. })));
+        assert!(!path("q").exists(), "no half of a pair is made");
+        assert_eq!(std::fs::read_to_string(path("q.pub")).unwrap(), "trusted elsewhere");
+
+        std::fs::write(path("pack"), "old").unwrap();
+        std::os::unix::fs::symlink(path("pack"), path("link")).unwrap();
+        std::fs::write(path("pack.part"), "left behind").unwrap();
+        let before = std::fs::metadata(path("pack")).unwrap().ino();
+        let reader = std::fs::File::open(path("pack")).unwrap();
+        replace(&path("link"), b"new").unwrap();
+        assert_eq!(std::io::read_to_string(reader).unwrap(), "old", "who reads sees one pack");
+        assert_eq!(std::fs::read_to_string(path("pack")).unwrap(), "new");
+        assert_ne!(std::fs::metadata(path("pack")).unwrap().ino(), before);
+        assert!(path("link").is_symlink() && !path("pack.part").exists());
     }
 
     #[test]
