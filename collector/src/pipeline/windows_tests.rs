@@ -236,3 +236,42 @@ fn silence_raises_one_alert_while_nothing_comes_and_not_again_after_a_kill() {
     assert_eq!(alerts(&site).iter().filter(|a| a.id == alert.id).count(), 1);
     assert_eq!(silent(&site), 1);
 }
+
+#[test]
+fn a_rule_that_is_edited_during_an_attack_tells_what_lies_behind_and_tells_it_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("own.yml");
+    let most = RULES.replace("{gte: 4}", "{gte: 100}");
+    std::fs::write(&file, &most).unwrap();
+    let paths = vec![dir.path().to_path_buf()];
+    let rules = Arc::new(Ruleset::open(Origin { paths, ..Origin::default() }, at(0)));
+    let mut site = Site::new();
+    let mut live = worker(&site, &rules, 3_600);
+    let feed = |site: &mut Site, worker: &mut Worker, from, count| {
+        for login in guesses(from, count) {
+            let received = append(site, &login);
+            site.run(worker, received);
+        }
+    };
+    let guessing = |site: &Site| {
+        let found = alerts(site).into_iter().filter(|alert| alert.rule.name == "Guessing");
+        found.collect::<Vec<_>>()
+    };
+    feed(&mut site, &mut live, 10, 6);
+    assert_eq!(guessing(&site), []);
+    std::fs::write(&file, most.replace("{gte: 100}", "{gte: 5}")).unwrap();
+    assert!(rules.reload(at(50)).unwrap());
+    feed(&mut site, &mut live, 16, 6);
+    let told = guessing(&site);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert_eq!((told[0].first_seen, told[0].count), (at(14), 5));
+    // The same once more: an edit that changes nothing of what was told.
+    std::fs::write(
+        &file,
+        most.replace("timespan: 30s, condition: {gte: 100}", "timespan: 31s, condition: {gte: 5}"),
+    )
+    .unwrap();
+    assert!(rules.reload(at(60)).unwrap());
+    feed(&mut site, &mut live, 22, 1);
+    assert_eq!(guessing(&site), told);
+}

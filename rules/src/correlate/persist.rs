@@ -44,6 +44,8 @@ pub struct Restored {
     /// Correlations of the set of which the rows say nothing, because they are new or changed.
     /// Known by the digests in the head.
     pub unknown: u64,
+    /// Ids of the rules of those.
+    pub fresh: Vec<String>,
 }
 
 /// Rows that can not be read back.
@@ -114,6 +116,8 @@ impl Windows {
                 }
             } else {
                 out.unknown += 1;
+                let rule = usize::try_from(correlation).ok().and_then(|at| core.rules.get(at));
+                out.fresh.extend(rule.map(|rule| rule.meta.id.clone()));
             }
         }
         (self.clock, self.ticked) = (self.clock.max(clock), self.ticked || ticked);
