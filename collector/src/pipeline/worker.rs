@@ -155,7 +155,9 @@ impl Worker {
             }
             cursor = number;
             let full = events >= STEP_EVENTS || findings >= STEP_FINDINGS;
-            if full || begun.elapsed() >= STEP_TIME {
+            // With its last thread gone a crew loses all it was asked: another one is asked again.
+            let broken = self.crew.as_ref().is_some_and(Crew::is_broken);
+            if full || broken || begun.elapsed() >= STEP_TIME {
                 break;
             }
         }
