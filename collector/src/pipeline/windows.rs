@@ -12,12 +12,13 @@
 //! transaction, the number is taken away first.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use watchpost_model::id::{AgentId, EventRef};
-use watchpost_model::{Event, Timestamp};
+use watchpost_model::{Event, FieldId, Kind, Timestamp, field as f};
 use watchpost_rules::Restored;
 
 use super::{Desk, Engine, Error, Hit, Settings, record, stamp};
@@ -67,6 +68,7 @@ pub(super) fn open(desk: &Desk, settings: &Settings, cursor: u64) -> Result<Open
         if let Some((frame, head)) = head(state)?.filter(|(frame, _)| *frame <= cursor) {
             if let Some(Brought { mut engine, stale, mut fresh }) = restored(desk, settings, frame, &head)? {
                 replay(desk, engine.as_mut(), frame.saturating_add(1)..=cursor, &mut fresh);
+                engine.resume(desk.since);
                 (saved.frame, saved.stale) = (Some(frame), stale);
                 return Ok(Opened { engine, saved, belated: fresh.finish() });
             }
@@ -76,6 +78,7 @@ pub(super) fn open(desk: &Desk, settings: &Settings, cursor: u64) -> Result<Open
     }
     let from = read_back(desk, settings, engine.longest_window(), cursor);
     replay(desk, engine.as_mut(), from..=cursor, &mut Fresh::default());
+    engine.resume(desk.since);
     Ok(Opened { engine, saved, belated: VecDeque::new() })
 }
 
@@ -261,10 +264,8 @@ fn replay(desk: &Desk, engine: &mut dyn Engine, frames: RangeInclusive<u64>, fre
         let Ok(Some(frame)) = desk.journal.read(number) else { continue };
         let Ok((events, batch)) = stamp::open(&frame) else { continue };
         for hit in guarded(|| engine.tick(frame.received)).unwrap_or_default() {
-            if fresh.wants(&hit)
-                && let Some(silent) = last_heard(desk, hit)
-            {
-                fresh.keep(silent);
+            if fresh.wants(&hit) {
+                fresh.keep(last_heard(desk, hit));
             }
         }
         for (index, event) in (0_u32..).zip(&events) {
@@ -315,25 +316,39 @@ pub(super) fn silent(desk: &Desk, engine: &mut dyn Engine, now: Timestamp) -> Ve
         desk.figures.panics.fetch_add(1, Ordering::Relaxed);
         return Vec::new();
     };
-    hits.into_iter()
-        .filter_map(|hit| {
-            let rule = hit.rule.id.clone();
-            let found = last_heard(desk, hit);
-            if found.is_none() {
-                tracing::error!(rule, "a group fell silent whose last event is no longer in the journal");
-            }
-            found
-        })
-        .collect()
+    hits.into_iter().map(|hit| last_heard(desk, hit)).collect()
 }
 
-/// A hit with the last event that was heard of its group.
-fn last_heard(desk: &Desk, hit: Hit) -> Option<Belated> {
-    let at = *hit.events.last()?;
-    let frame = desk.journal.read(at.frame).ok().flatten()?;
-    let (events, batch) = stamp::open(&frame).ok()?;
-    let event = events.into_iter().nth(usize::try_from(at.index).ok()?)?;
-    Some(Belated { hit, at, event, agent: frame.agent, host: batch.host, received: frame.received })
+/// A hit with the last event that was heard of its group; where retention took that, with what the
+/// hit says of it.
+fn last_heard(desk: &Desk, hit: Hit) -> Belated {
+    let found = |at: EventRef| {
+        let frame = desk.journal.read(at.frame).ok().flatten()?;
+        let (events, batch) = stamp::open(&frame).ok()?;
+        let event = events.into_iter().nth(usize::try_from(at.index).ok()?)?;
+        Some((event, frame.agent, batch.host, frame.received))
+    };
+    let at = hit.events.last().copied().unwrap_or(EventRef { frame: 0, index: 0 });
+    let (event, agent, host, received) = found(at).unwrap_or_else(|| {
+        let value = |name: FieldId| hit.group.iter().find(|(field, _)| *field == name.name()).map(|(_, v)| v);
+        let agent = value(f::AGENT_ID).or_else(|| value(f::HOST_ID)).and_then(|text| text.parse().ok());
+        let host = value(f::HOST_NAME).cloned().unwrap_or_default();
+        (recalled(&hit), agent.unwrap_or(AgentId::from_bytes([0; 16])), host, hit.time)
+    });
+    Belated { hit, at, event, agent, host, received }
+}
+
+/// An event with the group values of a hit, in the place of one that is no more.
+fn recalled(hit: &Hit) -> Event {
+    let mut event = Event::new(Kind::Log, hit.time);
+    for (name, value) in &hit.group {
+        let Some(field) = FieldId::named(name) else { continue };
+        match value.parse::<IpAddr>() {
+            Ok(ip) => event.record.set(field, ip),
+            Err(_) => event.record.set(field, value.as_str()),
+        }
+    }
+    event
 }
 
 /// A hit that is raised later than its last event came: of a group that fell silent, or of a rule

@@ -322,7 +322,9 @@ impl Worker {
 
     /// It is `time` for the windows: what fell silent raises alerts.
     fn pass_time(&mut self, drafts: &mut Vec<Draft>, time: Timestamp, now: Timestamp) {
-        for silent in windows::silent(&self.desk, self.engine.as_mut(), time) {
+        self.engine.correct(now);
+        // A frame from a future that did not come is of today.
+        for silent in windows::silent(&self.desk, self.engine.as_mut(), time.min(now)) {
             drafts.push(self.draft(&silent, now));
         }
     }
