@@ -81,3 +81,45 @@ fn note(alert: &mut Alert, key: &str, value: String) {
     }
     alert.matched.push(note);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alerts::{Draft, Sighting};
+    use watchpost_model::alert::{Outcome, RuleRef, Severity};
+    use watchpost_model::id::{AgentId, EventRef};
+    use watchpost_model::{Event, Kind, Timestamp};
+
+    fn alert(second: i64) -> Alert {
+        let time = Timestamp::from_parts(second, 0);
+        let event = Event::new(Kind::Auth, time);
+        let at = EventRef { frame: 1, index: 0 };
+        let sighting = Sighting {
+            rule: &RuleRef::default(),
+            severity: Severity::High,
+            outcome: Outcome::Unknown,
+            group_by: &[],
+            group: Vec::new(),
+            correlated: true,
+            count: None,
+            matched: Vec::new(),
+            events: vec![at],
+            time,
+            event: &event,
+            at,
+            agent: AgentId::from_bytes([1; 16]),
+            host: "h",
+            drill: String::new(),
+        };
+        Draft::of(sighting, time).alert
+    }
+
+    #[test]
+    fn notes_of_what_was_withdrawn_do_not_grow_without_end() {
+        let mut had = alert(0);
+        for second in 0..100 {
+            let _ = amend(&mut had, alert(second), Standing::Withdrawn, 1);
+        }
+        assert_eq!(had.matched.len(), MOST_NOTES);
+    }
+}

@@ -74,6 +74,12 @@ pub trait Engine: Send {
         Vec::new()
     }
 
+    /// It is `now` and nobody listened since the last tick: that time is no silence of anyone.
+    fn resume(&mut self, _now: Timestamp) {}
+
+    /// It is `now` and not later: ticks from a future that did not come are taken back.
+    fn correct(&mut self, _now: Timestamp) {}
+
     /// Whether its windows can be saved and restored.
     fn is_durable(&self) -> bool {
         false

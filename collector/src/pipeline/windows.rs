@@ -2,19 +2,23 @@
 //!
 //! Every few seconds the groups that changed since the last time are written in the same
 //! transaction as the cursor, with the number of the frame that they stand for. After a start the
-//! rows are read and the journal is replayed from that frame on, without raising anything: what was
-//! found there was committed with the cursor. Where there are no rows that this build can read,
+//! rows are read and the journal is replayed from that frame on. What was found there was committed
+//! with the cursor and is not raised again, but for rules of which the rows know nothing: what those
+//! find on the way was never told. Where there are no rows that this build can read,
 //! the windows are rebuilt from the journal over the longest of them; so are those of a rule that is
 //! new, while those of a rule that means the same are kept.
 //!
 //! Promise: rows and frame number always belong together. Where they can not be written in one
 //! transaction, the number is taken away first.
 
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use watchpost_model::id::{AgentId, EventRef};
-use watchpost_model::{Event, Timestamp};
+use watchpost_model::{Event, FieldId, Kind, Timestamp, field as f};
 use watchpost_rules::Restored;
 
 use super::{Desk, Engine, Error, Hit, Settings, record, stamp};
@@ -30,6 +34,9 @@ const CHUNK: usize = 20_000;
 /// Rows read at a time.
 const ROWS: usize = 2_000;
 
+/// Most findings of new rules kept of what is read back; the oldest are given up and counted.
+const MOST_BELATED: usize = 5_000;
+
 /// Added when reading back: batches arrive later than their events.
 const LATE: Duration = Duration::from_secs(60);
 
@@ -44,45 +51,92 @@ pub(super) struct Saved {
     stale: Vec<Vec<u8>>,
 }
 
-/// An engine whose windows stand where the cursor does.
-pub(super) fn open(desk: &Desk, settings: &Settings, cursor: u64) -> Result<(Box<dyn Engine>, Saved), Error> {
+/// An engine whose windows stand where the cursor does, and how it got there.
+pub(super) struct Opened {
+    pub(super) engine: Box<dyn Engine>,
+    pub(super) saved: Saved,
+    /// What rules found that are new since the windows were saved; to be raised.
+    pub(super) belated: VecDeque<Belated>,
+}
+
+/// Brings the windows of a fresh engine to where the cursor stands.
+pub(super) fn open(desk: &Desk, settings: &Settings, cursor: u64) -> Result<Opened, Error> {
     let state = desk.book.state();
     let mut saved = Saved { frame: None, at: Timestamp::EPOCH, stale: Vec::new() };
     let mut engine = desk.rules.engine();
     if engine.is_durable() {
         if let Some((frame, head)) = head(state)?.filter(|(frame, _)| *frame <= cursor) {
-            if let Some((mut engine, stale)) = restored(desk, settings, frame, &head)? {
-                replay(desk, engine.as_mut(), frame.saturating_add(1), cursor);
-                saved.frame = Some(frame);
-                saved.stale = stale;
-                return Ok((engine, saved));
+            if let Some(Brought { mut engine, stale, mut fresh }) = restored(desk, settings, frame, &head)? {
+                replay(desk, engine.as_mut(), frame.saturating_add(1)..=cursor, &mut fresh);
+                engine.resume(desk.since);
+                (saved.frame, saved.stale) = (Some(frame), stale);
+                return Ok(Opened { engine, saved, belated: fresh.finish() });
             }
             tracing::warn!("the saved windows of correlations can not be used; they are rebuilt");
         }
         clear(state)?;
     }
     let from = read_back(desk, settings, engine.longest_window(), cursor);
-    replay(desk, engine.as_mut(), from, cursor);
-    Ok((engine, saved))
+    replay(desk, engine.as_mut(), from..=cursor, &mut Fresh::default());
+    engine.resume(desk.since);
+    Ok(Opened { engine, saved, belated: VecDeque::new() })
 }
 
-/// An engine with its windows, and keys of rows that it does not want.
-type Brought = (Box<dyn Engine>, Vec<Vec<u8>>);
+/// An engine with its windows.
+struct Brought {
+    engine: Box<dyn Engine>,
+    /// Keys of rows that it does not want.
+    stale: Vec<Vec<u8>>,
+    fresh: Fresh,
+}
+
+/// What rules find in a replay that nobody asked before.
+#[derive(Debug, Default)]
+struct Fresh {
+    rules: Vec<String>,
+    found: VecDeque<Belated>,
+    given_up: u64,
+}
+
+impl Fresh {
+    fn wants(&self, hit: &Hit) -> bool {
+        self.rules.contains(&hit.rule.id)
+    }
+
+    fn keep(&mut self, belated: Belated) {
+        if self.found.len() >= MOST_BELATED {
+            self.found.pop_front();
+            self.given_up = self.given_up.saturating_add(1);
+        }
+        self.found.push_back(belated);
+    }
+
+    fn finish(self) -> VecDeque<Belated> {
+        if self.given_up > 0 {
+            tracing::warn!(
+                findings = self.given_up,
+                "new correlations found more than is raised; the oldest are left out"
+            );
+        }
+        self.found
+    }
+}
 
 /// An engine as it was at `frame`, and the keys of rows that no rule wants. `None` where the rows can
 /// not be used.
 fn restored(desk: &Desk, settings: &Settings, frame: u64, head: &[u8]) -> Result<Option<Brought>, Error> {
     let mut engine = desk.rules.engine();
     let Some(found) = restore(desk, engine.as_mut(), head)? else { return Ok(None) };
+    let mut fresh = Fresh { rules: found.fresh, ..Fresh::default() };
     if found.unknown == 0 {
-        return Ok(Some((engine, found.foreign)));
+        return Ok(Some(Brought { engine, stale: found.foreign, fresh }));
     }
     // Of some rules the rows know nothing: their windows come from the journal, the rest from rows.
     tracing::info!(rules = found.unknown, "the windows of new correlations are read back");
     let mut engine = desk.rules.engine();
     let from = read_back(desk, settings, engine.longest_window(), frame);
-    replay(desk, engine.as_mut(), from, frame);
-    Ok(restore(desk, engine.as_mut(), head)?.map(|found| (engine, found.foreign)))
+    replay(desk, engine.as_mut(), from..=frame, &mut fresh);
+    Ok(restore(desk, engine.as_mut(), head)?.map(|found| Brought { engine, stale: found.foreign, fresh }))
 }
 
 fn restore(desk: &Desk, engine: &mut dyn Engine, head: &[u8]) -> Result<Option<Restored>, Error> {
@@ -203,14 +257,25 @@ fn clear(state: &dyn State) -> Result<(), Error> {
     }
 }
 
-/// Shows the engine what it would have seen. What fires has been told before.
-fn replay(desk: &Desk, engine: &mut dyn Engine, from: u64, to: u64) {
-    for number in from.max(desk.journal.first())..=to {
+/// Shows the engine what it would have seen. What fires has been told before, unless its rule is
+/// fresh.
+fn replay(desk: &Desk, engine: &mut dyn Engine, frames: RangeInclusive<u64>, fresh: &mut Fresh) {
+    for number in *frames.start().max(&desk.journal.first())..=*frames.end() {
         let Ok(Some(frame)) = desk.journal.read(number) else { continue };
-        let Ok((events, _)) = stamp::open(&frame) else { continue };
-        let _ = guarded(|| engine.tick(frame.received));
+        let Ok((events, batch)) = stamp::open(&frame) else { continue };
+        for hit in guarded(|| engine.tick(frame.received)).unwrap_or_default() {
+            if fresh.wants(&hit) {
+                fresh.keep(last_heard(desk, hit));
+            }
+        }
         for (index, event) in (0_u32..).zip(&events) {
-            let _ = guarded(|| engine.observe(event, EventRef { frame: number, index }));
+            let at = EventRef { frame: number, index };
+            for hit in guarded(|| engine.observe(event, at)).unwrap_or_default() {
+                if fresh.wants(&hit) {
+                    let (agent, host, received) = (frame.agent, batch.host.clone(), frame.received);
+                    fresh.keep(Belated { hit, at, event: event.clone(), agent, host, received });
+                }
+            }
         }
     }
 }
@@ -245,34 +310,51 @@ fn read_back(desk: &Desk, settings: &Settings, window: Duration, to: u64) -> u64
 }
 
 /// What became of silence: the hits of a tick, each with the last event of its group, and whose it is.
-pub(super) fn silent(desk: &Desk, engine: &mut dyn Engine, now: Timestamp) -> Vec<Silent> {
+pub(super) fn silent(desk: &Desk, engine: &mut dyn Engine, now: Timestamp) -> Vec<Belated> {
     let Some(hits) = guarded(|| engine.tick(now)) else {
         tracing::error!("the rules engine panicked on the passing of time");
         desk.figures.panics.fetch_add(1, Ordering::Relaxed);
         return Vec::new();
     };
-    let found = |hit: Hit| {
-        let at = *hit.events.last()?;
+    hits.into_iter().map(|hit| last_heard(desk, hit)).collect()
+}
+
+/// A hit with the last event that was heard of its group; where retention took that, with what the
+/// hit says of it.
+fn last_heard(desk: &Desk, hit: Hit) -> Belated {
+    let found = |at: EventRef| {
         let frame = desk.journal.read(at.frame).ok().flatten()?;
         let (events, batch) = stamp::open(&frame).ok()?;
         let event = events.into_iter().nth(usize::try_from(at.index).ok()?)?;
-        Some(Silent { hit, at, event, agent: frame.agent, host: batch.host, received: frame.received })
+        Some((event, frame.agent, batch.host, frame.received))
     };
-    hits.into_iter()
-        .filter_map(|hit| {
-            let rule = hit.rule.id.clone();
-            let found = found(hit);
-            if found.is_none() {
-                tracing::error!(rule, "a group fell silent whose last event is no longer in the journal");
-            }
-            found
-        })
-        .collect()
+    let at = hit.events.last().copied().unwrap_or(EventRef { frame: 0, index: 0 });
+    let (event, agent, host, received) = found(at).unwrap_or_else(|| {
+        let value = |name: FieldId| hit.group.iter().find(|(field, _)| *field == name.name()).map(|(_, v)| v);
+        let agent = value(f::AGENT_ID).or_else(|| value(f::HOST_ID)).and_then(|text| text.parse().ok());
+        let host = value(f::HOST_NAME).cloned().unwrap_or_default();
+        (recalled(&hit), agent.unwrap_or(AgentId::from_bytes([0; 16])), host, hit.time)
+    });
+    Belated { hit, at, event, agent, host, received }
 }
 
-/// A group that fell silent, with the last that was heard of it.
+/// An event with the group values of a hit, in the place of one that is no more.
+fn recalled(hit: &Hit) -> Event {
+    let mut event = Event::new(Kind::Log, hit.time);
+    for (name, value) in &hit.group {
+        let Some(field) = FieldId::named(name) else { continue };
+        match value.parse::<IpAddr>() {
+            Ok(ip) => event.record.set(field, ip),
+            Err(_) => event.record.set(field, value.as_str()),
+        }
+    }
+    event
+}
+
+/// A hit that is raised later than its last event came: of a group that fell silent, or of a rule
+/// that is newer than its events.
 #[derive(Debug)]
-pub(super) struct Silent {
+pub(super) struct Belated {
     pub(super) hit: Hit,
     pub(super) at: EventRef,
     pub(super) event: Event,
@@ -282,8 +364,8 @@ pub(super) struct Silent {
     pub(super) received: Timestamp,
 }
 
-impl Silent {
-    /// The alert of a silence, at the collector's time `now`.
+impl Belated {
+    /// Its alert, at the collector's time `now`.
     pub(super) fn draft(&self, drill: &str, now: Timestamp) -> Draft {
         let hit = &self.hit;
         let sighting = Sighting {

@@ -60,8 +60,12 @@ fn ruleset(text: &str) -> Arc<Ruleset> {
 }
 
 fn worker(site: &Site, rules: &Arc<Ruleset>, every: u64) -> Worker {
+    started(site, rules, every, 0)
+}
+
+fn started(site: &Site, rules: &Arc<Ruleset>, every: u64, since: i64) -> Worker {
     let (state, rules): (Arc<dyn State>, Arc<dyn Rules>) = (site.state.clone(), rules.clone());
-    let desk = Desk::open(site.journal.reader(), state, rules, site.hub.clone(), at(0)).unwrap();
+    let desk = Desk::open(site.journal.reader(), state, rules, site.hub.clone(), at(since)).unwrap();
     let settings = Settings { save_every: Duration::from_secs(every), ..Settings::default() };
     Worker::open(Arc::new(desk), settings).unwrap()
 }
@@ -235,4 +239,100 @@ fn silence_raises_one_alert_while_nothing_comes_and_not_again_after_a_kill() {
     second.turn(|| at(160));
     assert_eq!(alerts(&site).iter().filter(|a| a.id == alert.id).count(), 1);
     assert_eq!(silent(&site), 1);
+}
+
+#[test]
+fn a_rule_that_is_edited_during_an_attack_tells_what_lies_behind_and_tells_it_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("own.yml");
+    let most = RULES.replace("{gte: 4}", "{gte: 100}");
+    std::fs::write(&file, &most).unwrap();
+    let paths = vec![dir.path().to_path_buf()];
+    let rules = Arc::new(Ruleset::open(Origin { paths, ..Origin::default() }, at(0)));
+    let mut site = Site::new();
+    let mut live = worker(&site, &rules, 3_600);
+    let feed = |site: &mut Site, worker: &mut Worker, from, count| {
+        for login in guesses(from, count) {
+            let received = append(site, &login);
+            site.run(worker, received);
+        }
+    };
+    let guessing = |site: &Site| {
+        let found = alerts(site).into_iter().filter(|alert| alert.rule.name == "Guessing");
+        found.collect::<Vec<_>>()
+    };
+    feed(&mut site, &mut live, 10, 6);
+    assert_eq!(guessing(&site), []);
+    std::fs::write(&file, most.replace("{gte: 100}", "{gte: 5}")).unwrap();
+    assert!(rules.reload(at(50)).unwrap());
+    feed(&mut site, &mut live, 16, 6);
+    let told = guessing(&site);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert_eq!((told[0].first_seen, told[0].count), (at(14), 5));
+    // The same once more: an edit that changes nothing of what was told.
+    std::fs::write(
+        &file,
+        most.replace("timespan: 30s, condition: {gte: 100}", "timespan: 31s, condition: {gte: 5}"),
+    )
+    .unwrap();
+    assert!(rules.reload(at(60)).unwrap());
+    feed(&mut site, &mut live, 22, 1);
+    assert_eq!(guessing(&site), told);
+}
+
+fn silences(site: &Site) -> Vec<Alert> {
+    alerts(site).into_iter().filter(|alert| alert.rule.name.starts_with("Nobody")).collect()
+}
+
+#[test]
+fn the_time_in_which_no_collector_listened_is_no_silence() {
+    let rules = ruleset(&format!("{RULES}{SILENT}"));
+    let mut site = run(&guesses(10, 2), &rules, 0, &[], &[true]);
+    let mut live = started(&site, &rules, 3_600, 900);
+    live.turn(|| at(903));
+    assert_eq!(silences(&site), [], "nobody had a chance to be heard");
+    append(&mut site, &(905, 0, 7, true));
+    site.run(&mut live, 905);
+    // Killed once more: what was granted is neither lost nor granted twice.
+    let mut live = started(&site, &rules, 3_600, 900);
+    live.turn(|| at(944));
+    assert_eq!(silences(&site), []);
+    live.turn(|| at(948));
+    assert_eq!(silences(&site).len(), 1, "now it really is");
+}
+
+#[test]
+fn a_clock_that_jumped_ahead_and_came_back_hears_silence_again() {
+    let rules = ruleset(&format!("{RULES}{SILENT}"));
+    let mut site = run(&guesses(10, 1), &rules, 3_600, &[], &[true]);
+    let mut live = worker(&site, &rules, 3_600);
+    live.turn(|| at(90_000));
+    let before = silences(&site).len();
+    append(&mut site, &(20, 0, 7, true));
+    site.run(&mut live, 20);
+    live.turn(|| at(58));
+    assert_eq!(silences(&site).len(), before);
+    live.turn(|| at(63));
+    let told = silences(&site);
+    assert!(told.iter().any(|alert| alert.last_seen == at(60) || alert.first_seen == at(60)), "{told:#?}");
+}
+
+#[test]
+fn a_silence_is_told_when_its_last_event_is_no_longer_in_the_journal() {
+    let rules = ruleset(&format!("{RULES}{SILENT}"));
+    let mut site = Site::new();
+    let quiet = event(&(10, 0, 7, false));
+    site.append(vec![quiet.clone(), quiet.clone(), event(&(10, 0, 7, true))], 10);
+    let mut live = worker(&site, &rules, 0);
+    site.run(&mut live, 10);
+    // The same state beside a journal that has no such event.
+    let mut bare = Site::new();
+    bare.state = site.state.clone();
+    bare.append(vec![quiet], 10);
+    let mut live = worker(&bare, &rules, 3_600);
+    live.round(at(70)).unwrap();
+    let told = silences(&bare);
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].group, [("user.name".to_owned(), "root".to_owned())]);
+    assert_eq!(told[0].attacker.user.as_deref(), Some("root"));
 }

@@ -1,5 +1,6 @@
 //! The detection thread's work, one turn at a time.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +13,7 @@ use watchpost_rules::Sifted;
 
 use super::book::Seen;
 use super::crew::{Crew, Found, Sorted, Woken};
-use super::windows::{self, Saved};
+use super::windows::{self, Belated, Opened, Saved};
 use super::{Desk, Engine, Error, Hit, STEP_EVENTS, STEP_FINDINGS, STEP_TIME, Settings};
 use crate::alerts::{self, Draft, Sighting};
 use crate::clock;
@@ -54,6 +55,8 @@ pub struct Worker {
     /// Works ahead with the sieves of `engine`; whoever changes that or the cursor sends it away.
     crew: Option<Crew>,
     saved: Saved,
+    /// What new rules found in what is behind the cursor, not yet raised.
+    belated: VecDeque<Belated>,
     /// Whether the engine has seen what was not kept.
     astray: bool,
     generation: u64,
@@ -83,7 +86,7 @@ impl Worker {
     pub fn open(desk: Arc<Desk>, settings: Settings) -> Result<Self, Error> {
         let cursor = super::record::cursor(desk.book.state())?;
         let generation = desk.rules.generation();
-        let (engine, saved) = windows::open(&desk, &settings, cursor)?;
+        let Opened { engine, saved, belated } = windows::open(&desk, &settings, cursor)?;
         let start = desk.since;
         let rounds = Rounds { overview: start, silence: start, time: start, hosts: start, prune: start };
         Ok(Self {
@@ -92,6 +95,7 @@ impl Worker {
             engine,
             crew: None,
             saved,
+            belated,
             astray: false,
             generation,
             cursor,
@@ -137,6 +141,7 @@ impl Worker {
             self.rebuild()?;
         }
         self.follow_rules(now())?;
+        self.catch_up(now())?;
         self.crew = self.crew.take().filter(|crew| !crew.is_broken());
         let begun = clock::monotonic();
         let (mut seen, mut events, mut findings, mut cursor) = (Vec::new(), 0_u64, 0, self.cursor);
@@ -150,7 +155,9 @@ impl Worker {
             }
             cursor = number;
             let full = events >= STEP_EVENTS || findings >= STEP_FINDINGS;
-            if full || begun.elapsed() >= STEP_TIME {
+            // With its last thread gone a crew loses all it was asked: another one is asked again.
+            let broken = self.crew.as_ref().is_some_and(Crew::is_broken);
+            if full || broken || begun.elapsed() >= STEP_TIME {
                 break;
             }
         }
@@ -278,8 +285,30 @@ impl Worker {
     /// A fresh engine that has seen all that lies before the cursor.
     fn rebuild(&mut self) -> Result<(), Error> {
         self.crew = None;
-        (self.engine, self.saved) = windows::open(&self.desk, &self.settings, self.cursor)?;
+        let opened = windows::open(&self.desk, &self.settings, self.cursor)?;
+        (self.engine, self.saved, self.belated) = (opened.engine, opened.saved, opened.belated);
         self.astray = false;
+        Ok(())
+    }
+
+    /// Raises what new rules found behind the cursor, with the windows that know of it: until both are
+    /// kept, the rules stay new and find it again.
+    fn catch_up(&mut self, now: Timestamp) -> Result<(), Error> {
+        if self.belated.is_empty() {
+            return Ok(());
+        }
+        let drafts = std::mem::take(&mut self.belated).iter().map(|found| self.draft(found, now)).collect();
+        self.raise(drafts, now)
+    }
+
+    fn draft(&self, found: &Belated, now: Timestamp) -> Draft {
+        found.draft(&self.desk.drill(&found.event, found.received), now)
+    }
+
+    fn raise(&mut self, drafts: Vec<Draft>, now: Timestamp) -> Result<(), Error> {
+        let saved = self.save(self.cursor, true, now)?;
+        let live = self.desk.book.raise(drafts, saved, now)?;
+        self.desk.tell(&live);
         Ok(())
     }
 
@@ -293,9 +322,10 @@ impl Worker {
 
     /// It is `time` for the windows: what fell silent raises alerts.
     fn pass_time(&mut self, drafts: &mut Vec<Draft>, time: Timestamp, now: Timestamp) {
-        for silent in windows::silent(&self.desk, self.engine.as_mut(), time) {
-            let drill = self.desk.drill(&silent.event, silent.received);
-            drafts.push(silent.draft(&drill, now));
+        self.engine.correct(now);
+        // A frame from a future that did not come is of today.
+        for silent in windows::silent(&self.desk, self.engine.as_mut(), time.min(now)) {
+            drafts.push(self.draft(&silent, now));
         }
     }
 
@@ -310,14 +340,15 @@ impl Worker {
             let live = self.desk.book.silence(self.settings.silent_after, self.behind, now)?;
             self.desk.tell(&live);
         }
+        if !self.astray {
+            self.catch_up(now)?;
+        }
         // Only what nobody waits for is silent; frames that are being written have their own time.
         if due(&mut self.rounds.time, TIME_EVERY, now) && self.cursor == self.desk.journal.last() {
             let mut drafts = Vec::new();
             self.pass_time(&mut drafts, now.minus(TIME_EVERY), now);
             if !drafts.is_empty() {
-                let saved = self.save(self.cursor, true, now)?;
-                let live = self.desk.book.raise(drafts, saved, now)?;
-                self.desk.tell(&live);
+                self.raise(drafts, now)?;
             }
         }
         if due(&mut self.rounds.prune, PRUNE_EVERY, now) {

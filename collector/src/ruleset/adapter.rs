@@ -40,6 +40,14 @@ impl Engine for Adapter {
         self.0.tick(now).into_iter().map(hit).collect()
     }
 
+    fn resume(&mut self, now: Timestamp) {
+        self.0.resume(now);
+    }
+
+    fn correct(&mut self, now: Timestamp) {
+        self.0.correct(now);
+    }
+
     fn is_durable(&self) -> bool {
         true
     }

@@ -72,6 +72,16 @@ impl Group {
         out
     }
 
+    /// Moves the last sign of life to where `to` says, by the clock of whoever listens.
+    pub(super) fn retime(&mut self, to: impl Fn(Timestamp) -> Timestamp) {
+        // Earlier signs say nothing: by that clock every gap between two was told at once.
+        self.entries.drain(..self.entries.len().saturating_sub(1));
+        if let Some(last) = self.entries.last_mut() {
+            last.time = to(last.time);
+            self.newest = last.time;
+        }
+    }
+
     /// Every gap up to `now`, at which nothing older will come: between entries, and after the
     /// last one.
     pub(super) fn silent(&mut self, now: Timestamp, rule: &Joined) -> Vec<Entry> {

@@ -61,6 +61,9 @@ const DROPS_PER_TICK: usize = 10_000;
 /// Groups whose windows are kept as counted. More floods than this at one time are counted anew.
 const MOST_CURSORS: usize = 1_024;
 
+/// Silences told in one tick, per absence; the rest with the next.
+const SILENCES_PER_TICK: usize = 1_000;
+
 /// Shortest and longest time by which an event may come late.
 const ALLOWANCE: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(3_600));
 
@@ -367,6 +370,41 @@ impl Windows {
         out
     }
 
+    /// Nobody listened between the last tick and `now`: that time counts for no absence, and everyone
+    /// has a while to be heard again, but nobody longer than if it was heard now.
+    pub(crate) fn resume(&mut self, core: &Core, now: Timestamp) {
+        if !self.ticked || self.clock >= now {
+            return;
+        }
+        let missed = now.since(self.clock).saturating_add(ALLOWANCE.0);
+        self.retime(core, |time| time.plus(missed).min(now).max(time));
+        self.clock = now;
+    }
+
+    /// It is not later than `now`: windows whose clock ran ahead by more than the allowance go back.
+    pub(crate) fn correct(&mut self, core: &Core, now: Timestamp) {
+        if !self.ticked || self.clock <= now.plus(ALLOWANCE.0) {
+            return;
+        }
+        self.retime(core, |time| time.min(now));
+        self.clock = now;
+    }
+
+    /// Moves what was measured by the clock. `to` must keep the order of times.
+    fn retime(&mut self, core: &Core, to: impl Fn(Timestamp) -> Timestamp) {
+        for at in self.store.places() {
+            let Some(slot) = self.store.get_mut(at) else { continue };
+            slot.touched = to(slot.touched);
+            let of = usize::try_from(slot.correlation).unwrap_or(usize::MAX);
+            if let Some(Body::Correlation(joined)) = core.bodies.get(of)
+                && matches!(joined.kind, Counting::Silence)
+            {
+                slot.group.retime(&to);
+            }
+            self.store.mark(at);
+        }
+    }
+
     /// The time up to which windows have seen events; ticking it says that nothing more comes.
     pub(crate) const fn clock(&self) -> Timestamp {
         self.clock
@@ -383,11 +421,13 @@ impl Windows {
             at.sort_by(|a, b| self.store.get(*a).map(|s| &s.key).cmp(&self.store.get(*b).map(|s| &s.key)));
         }
         let mut all = all.then(|| at.into_iter());
-        let mut out = Vec::new();
+        let (mut out, mut looked) = (Vec::new(), 0);
         loop {
             let next = match &mut all {
                 Some(all) => all.next(),
+                None if looked >= SILENCES_PER_TICK => None,
                 None => {
+                    looked += 1;
                     let stalest = self.store.stalest(correlation);
                     stalest
                         .filter(|(_, touched)| touched.plus(joined.timespan) <= self.clock)

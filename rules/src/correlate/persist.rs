@@ -19,9 +19,6 @@ use crate::compile::{Body, Core};
 /// Layout of rows; others are not read.
 const LAYOUT: u32 = 1;
 
-/// Most things in one list of a row; a row that claims more is damaged.
-const MOST: u64 = 1 << 20;
-
 /// What changed since the last checkpoint. All of it belongs to one moment: it must be kept whole
 /// or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +41,8 @@ pub struct Restored {
     /// Correlations of the set of which the rows say nothing, because they are new or changed.
     /// Known by the digests in the head.
     pub unknown: u64,
+    /// Ids of the rules of those.
+    pub fresh: Vec<String>,
 }
 
 /// Rows that can not be read back.
@@ -114,6 +113,8 @@ impl Windows {
                 }
             } else {
                 out.unknown += 1;
+                let rule = usize::try_from(correlation).ok().and_then(|at| core.rules.get(at));
+                out.fresh.extend(rule.map(|rule| rule.meta.id.clone()));
             }
         }
         (self.clock, self.ticked) = (self.clock.max(clock), self.ticked || ticked);
@@ -285,7 +286,8 @@ impl<'b> Reader<'b> {
         mut one: impl FnMut(&mut Self) -> Result<T, Unreadable>,
     ) -> Result<Vec<T>, Unreadable> {
         let length = self.number()?;
-        if length > MOST {
+        // Each takes at least a byte: a row that claims more is damaged.
+        if usize::try_from(length).map_or(true, |length| length > self.0.len()) {
             return Err(Unreadable);
         }
         (0..length).map(|_| one(self)).collect()
@@ -346,5 +348,21 @@ impl<'b> Reader<'b> {
             })
         })?;
         Ok(Some(Arc::new(Extra { source, onward: onward.into() })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reader, Writer};
+
+    #[test]
+    fn a_list_is_read_however_long_it_is_and_refused_where_it_claims_more_than_there_is() {
+        let length = (1 << 20) + 1;
+        let mut row = Writer::default();
+        row.length(length);
+        row.0.resize(row.0.len() + length, 7);
+        assert_eq!(Reader(&row.0).list(Reader::byte).unwrap().len(), length);
+        row.0.pop();
+        assert!(Reader(&row.0).list(Reader::byte).is_err());
     }
 }

@@ -506,3 +506,16 @@ fn correlations_that_count_each_other_are_refused_as_a_cycle() {
     }
     assert!(of("the on").contains("which was refused"), "{}", of("the on"));
 }
+
+#[test]
+fn many_that_fall_silent_at_once_are_told_over_several_ticks() {
+    let mut feed = Feed::new(
+        "correlation: {type: event_count, rules: [failed], group-by: [user.name], timespan: 40s, condition: {lt: 1}}\nwatchpost: {absence: true}\n",
+    );
+    let tick = |feed: &mut Feed, second| feed.detector.tick(Timestamp::from_parts(second, 0)).len();
+    assert_eq!(tick(&mut feed, 0), 0);
+    for user in 0..1_500 {
+        let _ = feed.login(0, 1, &user.to_string(), "failure");
+    }
+    assert_eq!([tick(&mut feed, 41), tick(&mut feed, 42), tick(&mut feed, 43)], [1_000, 500, 0]);
+}

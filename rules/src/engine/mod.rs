@@ -193,6 +193,18 @@ impl Detector {
         self.said(findings)
     }
 
+    /// It is `now` and nobody listened since the last tick: that time is no silence of anyone.
+    pub fn resume(&mut self, now: Timestamp) {
+        let core = Arc::clone(&self.core);
+        self.windows.resume(&core, now);
+    }
+
+    /// It is `now` and not later: ticks from a future that did not come are taken back.
+    pub fn correct(&mut self, now: Timestamp) {
+        let core = Arc::clone(&self.core);
+        self.windows.correct(&core, now);
+    }
+
     /// No more events will come: says which groups were silent up to the newest event.
     pub fn finish(&mut self) -> Vec<Finding> {
         self.tick(self.windows.clock())

@@ -280,3 +280,74 @@ fn nobody_is_called_silent_while_detection_is_behind() {
     worker.round(at(140)).unwrap();
     assert_eq!(silent(&site), 1, "now it really is");
 }
+
+/// What a panic carries that panics itself when it is dropped, so many times.
+struct Bomb(u8);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if let Some(left) = self.0.checked_sub(1) {
+            std::panic::panic_any(Self(left));
+        }
+    }
+}
+
+struct Mined;
+
+impl Sieve for Mined {
+    fn sift(&mut self, event: &Event) -> Sifted {
+        if event.text(f::MESSAGE) == Some("mine") {
+            std::panic::panic_any(Bomb(2));
+        }
+        Sifted::default()
+    }
+}
+
+impl Engine for Mined {
+    fn observe(&mut self, _: &Event, _: EventRef) -> Vec<Hit> {
+        Vec::new()
+    }
+
+    fn sieve(&self) -> Option<Box<dyn Sieve>> {
+        Some(Box::new(Self))
+    }
+
+    fn longest_window(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+struct MinedRules;
+
+impl Rules for MinedRules {
+    fn generation(&self) -> u64 {
+        0
+    }
+
+    fn engine(&self) -> Box<dyn Engine> {
+        Box::new(Mined)
+    }
+
+    fn counts(&self) -> Counts {
+        Counts::default()
+    }
+}
+
+#[test]
+fn a_crew_whose_last_thread_died_loses_only_the_frames_that_its_threads_held() {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let mut site = Site::new();
+    for place in 0..20 {
+        let mut event = failure(1);
+        if (3..3 + threads).contains(&place) {
+            event.record.set(f::MESSAGE, "mine");
+        }
+        site.append(vec![event], 1);
+    }
+    let mut worker = worker(&site, Arc::new(MinedRules));
+    site.run(&mut worker, 2);
+    let lost = u64::try_from(threads).unwrap();
+    assert_eq!(worker.desk().figures.damaged.load(Ordering::Relaxed), lost);
+    let detect = worker.desk().book.host(agent()).unwrap().ledger.get(Stage::Detect);
+    assert_eq!(detect.passed, 20 - lost);
+}
