@@ -103,6 +103,25 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Most lines are no events.
+    #[error(
+        "{unreadable} of {events} events of {path} cannot be read: line {line}: {reason}; give one JSON object a line, or say what the file is with --input"
+    )]
+    MostUnread {
+        /// The file.
+        path: PathBuf,
+        /// Lines and array members that are no events.
+        unreadable: u64,
+        /// All of them.
+        events: u64,
+        /// The first that can not be read, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The thread that reads ended by a panic.
+    #[error("reading the input failed by a fault of the program; please report it")]
+    Fault,
     /// It does not begin as a Windows event log.
     #[error("{path} is no Windows event log: it does not begin with ElfFile")]
     NoEventLog {

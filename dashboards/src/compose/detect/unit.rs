@@ -34,6 +34,8 @@ pub(super) struct Done {
     /// Events, with those that can not be read.
     pub(super) events: u64,
     pub(super) unreadable: u64,
+    /// Events that do not say when they happened.
+    pub(super) timeless: u64,
     /// Chunks that are not as they were written.
     pub(super) odd: u64,
     /// The first that is wrong: line (or 0) and why.

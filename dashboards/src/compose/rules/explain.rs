@@ -150,11 +150,32 @@ fn known(set: &RuleSet, rule: &str, unread: &[Rejected]) -> Result<String, Error
     Err(Error::NoRule { rule: rule.to_owned() })
 }
 
-/// One JSON object, or one a line.
+/// One JSON object, one a line, or arrays of them.
 fn read_events(path: &Path) -> Result<Vec<Json>, Error> {
     let text = super::read(path)?;
-    serde_json::Deserializer::from_str(&text)
-        .into_iter::<Json>()
-        .collect::<Result<_, _>>()
-        .map_err(|source| Error::NotJson { path: path.to_path_buf(), source })
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let wrong = |source| Error::NotJson { path: path.to_path_buf(), source };
+    let values: Vec<Json> =
+        serde_json::Deserializer::from_str(text).into_iter().collect::<Result<_, _>>().map_err(wrong)?;
+    let spread = values.into_iter().flat_map(|value| match value {
+        Json::Array(all) => all,
+        one => vec![one],
+    });
+    // What is no object is no event: asking for a map says so in the words of the parser.
+    spread.map(|one| serde_json::from_value(one).map(Json::Object)).collect::<Result<_, _>>().map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_of_events_are_their_events_and_scalars_are_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("events.json");
+        std::fs::write(&path, "\u{feff}[{\"a\": 1},\n {\"a\": 2}]\n{\"a\": 3}\n").unwrap();
+        assert_eq!(read_events(&path).unwrap().len(), 3);
+        std::fs::write(&path, "[1]").unwrap();
+        assert!(matches!(read_events(&path), Err(Error::NotJson { .. })));
+    }
 }
