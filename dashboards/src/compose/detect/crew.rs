@@ -134,6 +134,13 @@ impl Reader<'_> {
                 evtx::chunks(opened, &mut |load| self.give(file, load)).map_err(|refused| match refused {
                     evtx::Refused::Foreign => Error::NoEventLog { path },
                     evtx::Refused::Io(source) => Error::Read { path, source },
+                    evtx::Refused::Headless(size) => {
+                        Error::Cut { path, what: format!("its header ends after {size} bytes") }
+                    }
+                    evtx::Refused::Short(there, counted) => Error::Cut {
+                        path,
+                        what: format!("it holds {there} of the {counted} chunks its header counts"),
+                    },
                 })?;
             }
             Input::Pcap => {
@@ -177,6 +184,8 @@ struct Tally {
     events: u64,
     unreadable: u64,
     problem: Option<(u64, String)>,
+    oddity: Option<String>,
+    cut: Option<u64>,
 }
 
 /// The ordered end.
@@ -246,6 +255,8 @@ impl<'a> Ordered<'a> {
             tally.events += done.events;
             tally.unreadable += done.unreadable;
             tally.problem = tally.problem.take().or(done.problem);
+            tally.cut = tally.cut.or(done.cut);
+            tally.oddity = tally.oddity.take().or(done.oddity);
         }
         Ok(())
     }
@@ -304,7 +315,8 @@ impl<'a> Ordered<'a> {
         (self.summary.late, self.summary.ungrouped) = (counters.late, counters.ungrouped);
         for ((tally, place), kind) in self.tallies.into_iter().zip(self.places).zip(kinds) {
             let path = place.shown();
-            let Some((line, reason)) = tally.problem else { continue };
+            let oddity = tally.oddity.map(|reason| (0, reason));
+            let Some((line, reason)) = tally.problem.or(oddity) else { continue };
             match kind {
                 Some(Input::Ndjson) if tally.unreadable == tally.events => {
                     self.summary.failed.push(Error::NothingRead { path, line, reason });
@@ -312,6 +324,10 @@ impl<'a> Ordered<'a> {
                 Some(Input::Ndjson) if tally.unreadable > tally.events / 2 => {
                     let Tally { events, unreadable, .. } = tally;
                     self.summary.failed.push(Error::MostUnread { path, unreadable, events, line, reason });
+                }
+                Some(Input::Ndjson) if tally.cut.is_some() => {
+                    let line = tally.cut.unwrap_or(line);
+                    self.summary.failed.push(Error::Cut { path, what: format!("line {line} has no end") });
                 }
                 Some(Input::Evtx) if tally.unreadable == tally.events => {
                     self.summary.failed.push(Error::NoRecord { path, reason });

@@ -119,6 +119,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// It ends before its end.
+    #[error("{path} is cut off: {what}; what is there was read")]
+    Cut {
+        /// The file.
+        path: PathBuf,
+        /// Where and how that is known.
+        what: String,
+    },
     /// The thread that reads ended by a panic.
     #[error("reading the input failed by a fault of the program; please report it")]
     Fault,

@@ -46,7 +46,12 @@ impl<'a> Search<'a> {
             match serde_json::from_slice::<Json>(line) {
                 Ok(json) => self.value(json, number, done),
                 Err(_) if is_wide => done.unreadable(number, || "it is UTF-16; give it as UTF-8".to_owned()),
-                Err(error) => done.unreadable(number, || json::bare(&error)),
+                Err(error) => {
+                    // Only the last line of an input has no end; a whole object may do without.
+                    let is_last = line.as_ptr_range().end == bytes.as_ptr_range().end;
+                    done.cut = done.cut.or((is_last && error.is_eof()).then_some(number));
+                    done.unreadable(number, || json::bare(&error));
+                }
             }
         }
     }
@@ -144,6 +149,13 @@ mod tests {
         assert_eq!((done.events, done.unreadable), (2, 0));
         let wide = lines(b"\xff\xfe{\0}\0\n\0");
         assert!(wide.problem.unwrap().1.contains("UTF-16"));
+    }
+
+    #[test]
+    fn a_last_line_without_its_end_is_a_cut() {
+        assert_eq!(lines(b"{\"a\":1}\n{\"a\":").cut, Some(2));
+        assert_eq!(lines(b"{\"a\":\n{\"a\":1}").cut, None);
+        assert_eq!(lines(b"{\"a\":\n").cut, None);
     }
 
     #[test]
