@@ -59,9 +59,17 @@ pub(super) fn run(arguments: &Arguments, set: &RuleSet, out: &mut dyn Write) -> 
         drop((units, result));
         // Both end here, also on failure: then the others see that nobody wants more.
         ordered.all(results, permit).map_err(Error::Write)?;
-        Ok::<_, Error>(reading.join().unwrap_or_default())
+        Ok::<_, Error>(ended(reading.join(), places.len()))
     })?;
     Ok(ordered.finish(failed, &kinds))
+}
+
+/// Inputs that could not be read, and the kind of each that was opened.
+type Read = (Vec<Error>, Vec<Option<Input>>);
+
+/// What the reader said; one that panicked has not read everything, and that is no success.
+fn ended(joined: thread::Result<Read>, places: usize) -> Read {
+    joined.unwrap_or_else(|_| (vec![Error::Fault], vec![None; places]))
 }
 
 fn start<'scope, T: Send + 'scope>(
@@ -103,7 +111,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads every input; which could not be read, and what kind each was.
-    fn all(&mut self) -> (Vec<Error>, Vec<Option<Input>>) {
+    fn all(&mut self) -> Read {
         let (mut failed, mut kinds) = (Vec::new(), Vec::new());
         for (file, place) in self.places.iter().enumerate() {
             let mut kind = None;
@@ -126,6 +134,13 @@ impl Reader<'_> {
                 evtx::chunks(opened, &mut |load| self.give(file, load)).map_err(|refused| match refused {
                     evtx::Refused::Foreign => Error::NoEventLog { path },
                     evtx::Refused::Io(source) => Error::Read { path, source },
+                    evtx::Refused::Headless(size) => {
+                        Error::Cut { path, what: format!("its header ends after {size} bytes") }
+                    }
+                    evtx::Refused::Short(there, counted) => Error::Cut {
+                        path,
+                        what: format!("it holds {there} of the {counted} chunks its header counts"),
+                    },
                 })?;
             }
             Input::Pcap => {
@@ -169,6 +184,8 @@ struct Tally {
     events: u64,
     unreadable: u64,
     problem: Option<(u64, String)>,
+    oddity: Option<String>,
+    cut: Option<u64>,
 }
 
 /// The ordered end.
@@ -232,11 +249,14 @@ impl<'a> Ordered<'a> {
         self.summary.span = wider(self.summary.span, done.span);
         self.summary.events += done.events;
         self.summary.unreadable += done.unreadable;
+        self.summary.timeless += done.timeless;
         self.summary.odd += done.odd;
         if let Some(tally) = self.tallies.get_mut(done.file) {
             tally.events += done.events;
             tally.unreadable += done.unreadable;
             tally.problem = tally.problem.take().or(done.problem);
+            tally.cut = tally.cut.or(done.cut);
+            tally.oddity = tally.oddity.take().or(done.oddity);
         }
         Ok(())
     }
@@ -246,11 +266,11 @@ impl<'a> Ordered<'a> {
         let within = self.tallies.get(file).map_or(0, |tally| tally.events) + held.at;
         let place = self.places.get(file).filter(|_| self.places.len() > 1);
         let path = place.map(|place| place.path.to_string_lossy());
-        // An event without a time counts by its place.
+        // One without a time is told by its place, but no window counts it: it could be of any day.
         let time =
             held.time.unwrap_or_else(|| Timestamp::from_parts(i64::try_from(index).unwrap_or(i64::MAX), 0));
         let at = EventRef { frame: index, index: 0 };
-        let findings = match held.counted {
+        let findings = match held.counted.filter(|_| held.time.is_some()) {
             Some(Fact::Typed(event)) => self.detector.observe(&Subject::Typed(&event), at, time),
             Some(Fact::Foreign(json)) => {
                 let logsource = self.arguments.logsource.as_ref();
@@ -295,10 +315,19 @@ impl<'a> Ordered<'a> {
         (self.summary.late, self.summary.ungrouped) = (counters.late, counters.ungrouped);
         for ((tally, place), kind) in self.tallies.into_iter().zip(self.places).zip(kinds) {
             let path = place.shown();
-            let Some((line, reason)) = tally.problem else { continue };
+            let oddity = tally.oddity.map(|reason| (0, reason));
+            let Some((line, reason)) = tally.problem.or(oddity) else { continue };
             match kind {
                 Some(Input::Ndjson) if tally.unreadable == tally.events => {
                     self.summary.failed.push(Error::NothingRead { path, line, reason });
+                }
+                Some(Input::Ndjson) if tally.unreadable > tally.events / 2 => {
+                    let Tally { events, unreadable, .. } = tally;
+                    self.summary.failed.push(Error::MostUnread { path, unreadable, events, line, reason });
+                }
+                Some(Input::Ndjson) if tally.cut.is_some() => {
+                    let line = tally.cut.unwrap_or(line);
+                    self.summary.failed.push(Error::Cut { path, what: format!("line {line} has no end") });
                 }
                 Some(Input::Evtx) if tally.unreadable == tally.events => {
                     self.summary.failed.push(Error::NoRecord { path, reason });
@@ -309,5 +338,18 @@ impl<'a> Ordered<'a> {
         self.summary.files =
             u64::try_from(self.places.len().saturating_sub(self.summary.failed.len())).unwrap_or(0);
         self.summary
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_panics_is_a_failed_input() {
+        let joined = thread::spawn(|| -> Read { panic!("a test's own panic") }).join();
+        let (failed, kinds) = ended(joined, 2);
+        assert!(matches!(failed[..], [Error::Fault]));
+        assert_eq!(kinds.len(), 2);
     }
 }

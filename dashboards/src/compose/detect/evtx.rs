@@ -41,6 +41,10 @@ pub(super) enum Found {
 pub(super) enum Refused {
     /// It is no event log.
     Foreign,
+    /// It ends within its own header.
+    Headless(usize),
+    /// It ends before the chunks that its header counts: how many there are, and how many were counted.
+    Short(u64, u64),
     /// Reading failed.
     Io(io::Error),
 }
@@ -62,9 +66,21 @@ pub(super) fn chunks(mut opened: Opened, take: &mut dyn FnMut(Load) -> bool) -> 
     if !head.starts_with(MAGIC) {
         return Err(Refused::Foreign);
     }
+    if head.len() < HEADER {
+        return Err(Refused::Headless(head.len()));
+    }
+    let counted = head.get(42..44).and_then(|two| two.try_into().ok()).map_or(0, u16::from_le_bytes);
     let Some(mut file) = opened.file else {
-        return Ok(pass(&mut opened.reader, 0..u64::MAX, take).map(drop)?);
+        let mut there = 0_u64;
+        let is_whole = pass(&mut opened.reader, 0..u64::MAX, &mut |load| {
+            if let Load::Chunk(number, _) = &load {
+                there = number + 1;
+            }
+            take(load)
+        })?;
+        return if is_whole { enough(there, counted) } else { Ok(()) };
     };
+    let there = (file.metadata()?.len().saturating_sub(HEADER as u64)).div_ceil(CHUNK as u64);
     let start = oldest(&mut file)?;
     // The reader counts bytes and shares its place with the file.
     file.seek(SeekFrom::Start(place_of(start)))?;
@@ -72,7 +88,14 @@ pub(super) fn chunks(mut opened: Opened, take: &mut dyn FnMut(Load) -> bool) -> 
         file.seek(SeekFrom::Start(place_of(0)))?;
         pass(&mut opened.reader, 0..start, take)?;
     }
-    Ok(())
+    enough(there, counted)
+}
+
+/// Whether as many chunks are there as the header counts. A log that was copied while it was written
+/// may hold more than its header knows, which is no fault.
+fn enough(there: u64, counted: u16) -> Result<(), Refused> {
+    let counted = u64::from(counted);
+    if there < counted { Err(Refused::Short(there, counted)) } else { Ok(()) }
 }
 
 const fn place_of(chunk: u64) -> u64 {
@@ -165,4 +188,30 @@ fn oldest(file: &mut File) -> io::Result<u64> {
         }
     }
     Ok(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::detect::Input;
+
+    fn read(bytes: Vec<u8>) -> Result<(), Refused> {
+        let opened = Opened { kind: Input::Evtx, reader: Box::new(io::Cursor::new(bytes)), file: None };
+        chunks(opened, &mut |_| true)
+    }
+
+    #[test]
+    fn a_log_that_ends_before_what_its_header_counts_is_not_read_to_its_end() {
+        let mut log = MAGIC.to_vec();
+        log.resize(100, 0);
+        assert!(matches!(read(log.clone()), Err(Refused::Headless(100))));
+        log.resize(HEADER, 0);
+        assert!(read(log.clone()).is_ok(), "an empty log is whole");
+        log[42] = 2;
+        assert!(matches!(read(log.clone()), Err(Refused::Short(0, 2))));
+        log.resize(HEADER + CHUNK, 1);
+        assert!(matches!(read(log.clone()), Err(Refused::Short(1, 2))));
+        log.resize(HEADER + 2 * CHUNK, 1);
+        assert!(read(log).is_ok());
+    }
 }

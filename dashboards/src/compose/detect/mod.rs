@@ -103,6 +103,33 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Most lines are no events.
+    #[error(
+        "{unreadable} of {events} events of {path} cannot be read: line {line}: {reason}; give one JSON object a line, or say what the file is with --input"
+    )]
+    MostUnread {
+        /// The file.
+        path: PathBuf,
+        /// Lines and array members that are no events.
+        unreadable: u64,
+        /// All of them.
+        events: u64,
+        /// The first that can not be read, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It ends before its end.
+    #[error("{path} is cut off: {what}; what is there was read")]
+    Cut {
+        /// The file.
+        path: PathBuf,
+        /// Where and how that is known.
+        what: String,
+    },
+    /// The thread that reads ended by a panic.
+    #[error("reading the input failed by a fault of the program; please report it")]
+    Fault,
     /// It does not begin as a Windows event log.
     #[error("{path} is no Windows event log: it does not begin with ElfFile")]
     NoEventLog {

@@ -153,7 +153,10 @@ impl Input {
         if CAPTURES.iter().any(|magic| head.starts_with(magic)) {
             return Self::Pcap;
         }
-        match path.extension().and_then(|ending| ending.to_str()) {
+        // `auth.log.1` is a log that was rotated.
+        let is_number = |end: &std::ffi::OsStr| end.to_str().is_some_and(|end| end.parse::<u32>().is_ok());
+        let rotated = path.extension().is_some_and(is_number).then(|| path.with_extension(""));
+        match rotated.as_deref().unwrap_or(path).extension().and_then(|ending| ending.to_str()) {
             Some("pcap" | "pcapng" | "cap") => Self::Pcap,
             Some("log") => Self::Log,
             Some("evtx") => Self::Evtx,
@@ -187,6 +190,8 @@ mod tests {
         assert_eq!(Input::of(Path::new("a.log"), b"Nov 22"), Input::Log);
         assert_eq!(Input::of(Path::new("a.evtx"), b""), Input::Evtx);
         assert_eq!(Input::of(Path::new("a"), b"{}"), Input::Ndjson);
+        assert_eq!(Input::of(Path::new("auth.log.1"), b"Nov 22"), Input::Log);
+        assert_eq!(Input::of(Path::new("a.json.1"), b"{}"), Input::Ndjson);
     }
 
     #[test]

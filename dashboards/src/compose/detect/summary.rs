@@ -23,6 +23,8 @@ pub struct Summary {
     pub events: u64,
     /// Lines and records that can not be read.
     pub unreadable: u64,
+    /// Events that do not say when they happened; correlations do not count them.
+    pub timeless: u64,
     /// Chunks of event logs that are not as they were written, but were read.
     pub odd: u64,
     /// Matches printed.
@@ -121,6 +123,13 @@ impl Summary {
         }
         if self.odd > 0 {
             let _ = writeln!(out, "{} damaged chunks, of which the rest was read", self.odd);
+        }
+        if self.timeless > 0 {
+            let _ = writeln!(
+                out,
+                "{} events have no time that is known here: correlations did not count them",
+                self.timeless
+            );
         }
         if self.late > 0 {
             let _ = writeln!(out, "{} events came too late for a correlation to count them", self.late);

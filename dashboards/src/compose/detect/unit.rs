@@ -34,10 +34,16 @@ pub(super) struct Done {
     /// Events, with those that can not be read.
     pub(super) events: u64,
     pub(super) unreadable: u64,
+    /// Events that do not say when they happened.
+    pub(super) timeless: u64,
     /// Chunks that are not as they were written.
     pub(super) odd: u64,
     /// The first that is wrong: line (or 0) and why.
     pub(super) problem: Option<(u64, String)>,
+    /// The line that ends, with the input, before its object does.
+    pub(super) cut: Option<u64>,
+    /// The first part that is not as it was written.
+    pub(super) oddity: Option<String>,
     /// Time of the oldest event and of the newest.
     pub(super) span: Option<(Timestamp, Timestamp)>,
     /// Events that mean something, in order.
@@ -72,10 +78,10 @@ impl Done {
         }
     }
 
-    /// A part that is not as it was written.
+    /// A part that is not as it was written. What can not be read at all is said before it.
     pub(super) fn odd(&mut self, reason: String) {
         self.odd += 1;
-        self.problem.get_or_insert((0, reason));
+        self.oddity.get_or_insert(reason);
     }
 
     /// An event happened then.

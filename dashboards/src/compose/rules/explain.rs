@@ -178,13 +178,19 @@ fn subject_of(set: &RuleSet) -> Option<&Arc<Rule>> {
     set.rules().iter().find(|rule| rule.is_correlation && !rule.is_silent).or_else(|| set.rules().first())
 }
 
-/// One JSON object, or one a line.
+/// One JSON object, one a line, or arrays of them.
 fn read_events(path: &Path) -> Result<Vec<Json>, Error> {
     let text = super::read(path, EVENT_BYTES)?;
-    serde_json::Deserializer::from_str(&text)
-        .into_iter::<Json>()
-        .collect::<Result<_, _>>()
-        .map_err(|source| Error::NotJson { path: path.to_path_buf(), source })
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let wrong = |source| Error::NotJson { path: path.to_path_buf(), source };
+    let values: Vec<Json> =
+        serde_json::Deserializer::from_str(text).into_iter().collect::<Result<_, _>>().map_err(wrong)?;
+    let spread = values.into_iter().flat_map(|value| match value {
+        Json::Array(all) => all,
+        one => vec![one],
+    });
+    // What is no object is no event: asking for a map says so in the words of the parser.
+    spread.map(|one| serde_json::from_value(one).map(Json::Object)).collect::<Result<_, _>>().map_err(wrong)
 }
 
 #[cfg(test)]
@@ -199,6 +205,16 @@ mod tests {
         let file = folder.path().join("rule.yml");
         std::fs::write(&file, text).unwrap();
         file.display().to_string()
+    }
+
+    #[test]
+    fn arrays_of_events_are_their_events_and_scalars_are_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("events.json");
+        std::fs::write(&path, "\u{feff}[{\"a\": 1},\n {\"a\": 2}]\n{\"a\": 3}\n").unwrap();
+        assert_eq!(read_events(&path).unwrap().len(), 3);
+        std::fs::write(&path, "[1]").unwrap();
+        assert!(matches!(read_events(&path), Err(Error::NotJson { .. })));
     }
 
     const LOOKUP: &str = "title: Lookup\nid: lookup\nname: lookup\nlogsource: {category: dns}\ndetection: {s: {query: x}, condition: s}\n";
