@@ -122,11 +122,17 @@ pub fn join(incident: &mut Incident, alert: &Alert) {
         _ => agree(&mut incident.attacker, alert, &incident.host),
     }
     incident.severity = incident.severity.max(alert.severity);
+    // What was heard of late but happened first is the first stage.
+    let earlier = alert.first_seen < incident.first_seen;
+    let mut later = if earlier { std::mem::take(&mut incident.stages) } else { Vec::new() };
     incident.first_seen = incident.first_seen.min(alert.first_seen);
     incident.last_seen = incident.last_seen.max(alert.last_seen);
     insert(&mut incident.alerts, alert.id);
     for tactic in &alert.rule.tactics {
         append(&mut incident.stages, tactic);
+    }
+    for tactic in later.drain(..) {
+        append(&mut incident.stages, &tactic);
     }
     append(&mut incident.categories, &alert.rule.category);
 }

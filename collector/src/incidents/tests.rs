@@ -122,3 +122,11 @@ fn a_victim_that_calls_back_is_a_step_of_the_same_story_whichever_is_heard_first
     }
     assert!(!joins(&attack, &Alert { target: party(4), ..alert(1, Some(3)) }), "strangers to it");
 }
+
+#[test]
+fn the_stage_of_what_happened_first_stands_first_though_it_was_heard_of_late() {
+    let mut incident = open(&alert(5, Some(1)), at(5));
+    let rule = RuleRef { tactics: vec!["initial_access".into()], ..RuleRef::default() };
+    join(&mut incident, &Alert { rule, ..alert(0, Some(1)) });
+    assert_eq!(incident.stages, ["initial_access", "execution"]);
+}
