@@ -29,7 +29,9 @@ pub(super) const MAGIC: &[u8; 8] = b"ElfFile\0";
 const MOST_LOOKED_AT: u64 = 262_144;
 
 /// What is found in a chunk.
-pub(super) enum Found {
+#[derive(Debug)]
+pub enum Found {
+    /// A record.
     Record(Json),
     /// A record or the whole chunk can not be read.
     Unreadable(String),
@@ -118,8 +120,9 @@ fn pass(from: &mut dyn Read, numbers: Range<u64>, take: &mut dyn FnMut(Load) -> 
     Ok(true)
 }
 
-/// Decodes one chunk, handing over each record as JSON, and what is wrong.
-pub(super) fn decode(bytes: Vec<u8>, number: u64, take: &mut dyn FnMut(Found)) {
+/// Decodes one chunk, whose place in the file is `number`, handing over each record as JSON, and what
+/// is wrong. Any bytes will do.
+pub fn decode(bytes: Vec<u8>, number: u64, take: &mut dyn FnMut(Found)) {
     let size = bytes.len();
     let mut data = match EvtxChunkData::new(bytes, false) {
         Ok(data) => data,

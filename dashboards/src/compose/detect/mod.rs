@@ -9,7 +9,7 @@
 //! against the rules once more, in order.
 
 mod crew;
-mod evtx;
+pub mod evtx;
 mod json;
 mod print;
 mod progress;
