@@ -34,7 +34,6 @@ fn text<'j>(map: &'j Map<String, Json>, names: &[&str]) -> Option<&'j str> {
 }
 
 #[cfg(test)]
-#[expect(clippy::indexing_slicing, reason = "a test that is wrong should fail loudly")]
 mod tests {
     use watchpost_model::{Event, Kind, Timestamp, field as f};
 
